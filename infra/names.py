@@ -39,7 +39,9 @@ CLASSIFICATIONS = Topic("wire.classifications.v1", PARTITIONS, 7 * DAY_MS, "resu
 DEADLETTERS = Topic("wire.deadletters.v1", PARTITIONS, 30 * DAY_MS, "what could not be read")
 SHADOWS = Topic("wire.shadows.v1", PARTITIONS, 7 * DAY_MS, "answers of versions that do not serve")
 HELD = Topic("wire.held.v1", PARTITIONS, 400 * DAY_MS, "embargoed articles until their time")
-CORRECTIONS = Topic("wire.corrections.v1", PARTITIONS, FOR_EVER, "statements that a result is wrong")
+CORRECTIONS = Topic(
+    "wire.corrections.v1", PARTITIONS, FOR_EVER, "statements that a result is wrong"
+)
 DEPLOYMENTS = Topic("wire.deployments.v1", 1, FOR_EVER, "what runs; the history is the truth")
 ALERTS = Topic("wire.alerts.v1", 1, 30 * DAY_MS, "raised and resolved alerts")
 

@@ -148,12 +148,16 @@ def _check(settings: Settings) -> None:
         if not host or not port.isdigit():
             raise SettingError(f"{PREFIX}KAFKA={settings.kafka!r}: expected host:port[,host:port]")
     if not settings.engine_address.startswith(("unix:", "tcp://")):
-        raise SettingError(f"{PREFIX}ENGINE={settings.engine!r}: expected unix:/path or tcp://host:port")
+        raise SettingError(
+            f"{PREFIX}ENGINE={settings.engine!r}: expected unix:/path or tcp://host:port"
+        )
     if settings.environment == "production":
         if settings.debug:
             raise SettingError(f"{PREFIX}DEBUG=true is refused in production")
         if settings.secret_key == DEVELOPMENT_SECRET or len(settings.secret_key) < 32:
-            raise SettingError(f"{PREFIX}SECRET_KEY: production needs one of its own, 32 characters")
+            raise SettingError(
+                f"{PREFIX}SECRET_KEY: production needs one of its own, 32 characters"
+            )
 
 
 def _text(value: Any) -> str:

@@ -191,7 +191,9 @@ def _object(value: bytes) -> dict[str, Any]:
     try:
         document = value.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidArticle(f"not UTF-8: byte {error.start} is 0x{value[error.start]:02x}") from None
+        raise InvalidArticle(
+            f"not UTF-8: byte {error.start} is 0x{value[error.start]:02x}"
+        ) from None
     try:
         fields = json.loads(document, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except InvalidArticle:

@@ -11,8 +11,21 @@ from typing import Any
 from ml.text import from_html
 
 _NAMES = frozenset(
-    "headline headlines body_text body_html body_xhtml bodies pubstatus pubStatus versioncreated "
-    "versionCreated standard representationtype representationType".split()
+    [
+        "headline",
+        "headlines",
+        "body_text",
+        "body_html",
+        "body_xhtml",
+        "bodies",
+        "pubstatus",
+        "pubStatus",
+        "versioncreated",
+        "versionCreated",
+        "standard",
+        "representationtype",
+        "representationType",
+    ]
 )
 
 

