@@ -38,7 +38,7 @@ PRESETS = {
 }
 
 
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types
     """Scaled dot-product attention of every token to the real tokens of its own article."""
 
     def __init__(self, config: EncoderConfig, **kwargs: Any) -> None:
@@ -64,7 +64,7 @@ class SelfAttention(keras.layers.Layer):
         return self.output_dense(ops.reshape(mixed, (batch, length, self.heads * self.size)))
 
 
-class Block(keras.layers.Layer):
+class Block(keras.layers.Layer):  # type: ignore[misc]  # as above
     """Attention, then a feed-forward network, each added to its input and normalised."""
 
     def __init__(self, config: EncoderConfig, **kwargs: Any) -> None:
@@ -85,7 +85,7 @@ class Block(keras.layers.Layer):
         return self.output_norm(x + self.contract(hidden))  # (B, T, D)
 
 
-class Encoder(keras.Model):
+class Encoder(keras.Model):  # type: ignore[misc]  # as above
     """Token ids to embeddings.
 
     Call with `ids` and `mask`, both int32 `(B, T)`; `mask` is 1 on real tokens and 0 on padding.
