@@ -97,3 +97,8 @@ QUEUE_HEADS = "heads"
 QUEUE_ENCODERS = "encoders"
 TASK_RUN = "wireroom.run"
 TASK_SCHEDULED = "wireroom.scheduled"
+
+
+def queue_of(job: str) -> str:
+    """Return the queue of a job: those that rebuild an encoder run for minutes, a head's do not."""
+    return QUEUE_ENCODERS if job == "quantize" else QUEUE_HEADS

@@ -75,6 +75,9 @@ class Settings:
         0.005, "accuracy a candidate may lie below what serves and still be deployable", at_least=0
     )
     task_limit_s: int = setting(3600, "a job is killed after this long", at_least=10)
+    lease_s: float = setting(
+        15.0, "a run whose worker has written nothing for this long is taken over", at_least=2.0
+    )
 
     metrics_port: int = setting(0, "Prometheus port on 127.0.0.1; 0: none", at_least=0)
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "least level logged")
