@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 import numpy as np
 
+from ml import no_telemetry  # noqa: F401 - must come before openvino
 from ml.artifact import ArtifactError, EncoderManifest, check_files, load_manifest, read_tensors
 
 RuntimeName = Literal["auto", "openvino", "tensorflow"]
