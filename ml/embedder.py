@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.artifact import EncoderManifest, load_manifest
 from ml.runtimes import Precision, RuntimeName, load
-from ml.tokenizer import Tokenizer
+from ml.tokenizer import Encoded, Tokenizer
 
 BUCKET = 16
 """Lengths are rounded up to a multiple of this: fewer shapes to compile for, at most 15 tokens of
@@ -55,12 +55,15 @@ class Embedder:
         Texts are taken as they are: normalise them first. Equal ones are encoded once. A text's
         vector does not depend on its neighbours.
         """
-        if not texts:
-            return np.zeros((0, self.manifest.width), np.float16), []
         places: dict[str, int] = {}
         where = [places.setdefault(text, len(places)) for text in texts]
         encoded = self.tokenizer.encode(list(places))
-        vectors = np.empty((len(encoded), self.manifest.width), np.float16)  # (U, D)
+        vectors = self.encode(encoded, progress)
+        return vectors[where], [encoded[n].truncated for n in where]
+
+    def encode(self, encoded: Sequence[Encoded], progress: Progress | None = None) -> np.ndarray:
+        """Return the embeddings, float16 `(N, D)`, of texts that are tokenized already."""
+        vectors = np.empty((len(encoded), self.manifest.width), np.float16)  # (N, D)
         done = 0
         for batch in batches([len(e.ids) for e in encoded], self.token_budget):
             ids, mask = _pad([encoded[n].ids for n in batch])  # (B, T)
@@ -71,7 +74,7 @@ class Embedder:
             done += len(batch)
             if progress:
                 progress(done, len(encoded))
-        return vectors[where], [encoded[n].truncated for n in where]
+        return vectors
 
 
 def batches(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:

@@ -149,10 +149,11 @@ class Watch:
         self.control = Control()
         self._consumer = kafka.consumer(settings)
         self._next = 0
+        self._caught_up = False
 
     def poll(self) -> bool:
         """Apply what is new and return whether anything was; raises kafka.KafkaUnavailable."""
-        if self._next == 0:
+        if not self._caught_up:
             return self._catch_up()
         changed = False
         for message in self._consumer.consume(100, 0):
@@ -166,6 +167,7 @@ class Watch:
         for message in kafka.read_to_end(self._settings, self._topic, partitions=1):
             changed |= self._apply(message)
         self._consumer.assign([TopicPartition(self._topic, 0, self._next)])
+        self._caught_up = True
         return changed
 
     def _apply(self, message: Message) -> bool:

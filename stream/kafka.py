@@ -12,7 +12,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from infra import names
 from infra.settings import Settings
@@ -183,7 +188,7 @@ def read_to_end(
                 if error := message.error():
                     raise KafkaUnavailable(f"reading {topic}: {error}")
                 deadline = time.monotonic() + ANSWER_S
-                if message.offset() < left.get(message.partition(), 0):
+                if place(message)[1] < left.get(place(message)[0], 0):
                     yield message
             # A transaction's marker takes an offset and yields no message: ask for the position.
             for position in reader.position(list(map(_at(topic), left))):
@@ -199,9 +204,15 @@ def _at(topic: str) -> Any:
     return lambda partition: TopicPartition(topic, partition)
 
 
+def place(message: Message) -> tuple[int, int]:
+    """Return the partition and offset of a message that was read; their types allow None."""
+    return message.partition() or 0, message.offset() or 0
+
+
 def header(message: Message, name: str) -> str | None:
     """Return the last value of a message's header as text, None where there is none."""
-    values = [value for key, value in message.headers() or [] if key == name]
+    pairs: list[tuple[str, str | bytes | None]] = list(message.headers() or [])  # type: ignore[arg-type]  # typed as a union of pairs and dict
+    values = [value for key, value in pairs if key == name]
     if not values or values[-1] is None:
         return None
     last = values[-1]

@@ -1,0 +1,410 @@
+"""From raw records to results: a batch in, what must be sent out.
+
+Plain values in and out: no Faust, no Kafka client. The one place that decides what becomes of an
+article. The steps of `classify_batch`:
+
+1. decode: what is no article becomes a dead letter, with its reason.
+2. judge by the ledger: new, revision, duplicate, kill, held.
+3. look the embeddings up in the cache, have the engine encode what is missing.
+4. score with every deployed classifier.
+5. write the results and the partition's account.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from infra import metrics, names
+from ml import text as texts
+from ml.messages import (
+    Article,
+    Classification,
+    InvalidArticle,
+    Origin,
+    Subject,
+    decode_article,
+    encode,
+    timestamp,
+)
+from stream import dead_letters, ledger
+from stream.account import Account, Outcome, count
+from stream.dead_letters import Headers
+from stream.embedding_cache import Embedding
+from stream.engine_wire import Description
+from stream.ledger import CREATED_HEADER, Entry, Judgement
+
+ORIGIN_HEADER = "wire-origin"
+"""On a tombstone: partition/offset of the kill, which a null value has no room for."""
+
+SOURCE = "/wireroom"
+TYPE = "wireroom.classification.v1"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One message of the input topic as Kafka holds it; `timestamp_s` is seconds since 1970."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = field(default_factory=list)
+    timestamp_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """One message to send in the transaction of `partition`, to that partition of `topic`."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_s: float | None = None
+    is_result: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a batch comes to: messages to send, and by partition what they change."""
+
+    outputs: list[Output]
+    entries: dict[int, dict[str, Entry]]
+    accounts: dict[int, Account]
+    next_offsets: dict[int, int]
+    embeddings: dict[str, int]  # used in this batch, by origin: hit or miss
+    seconds: dict[str, float]  # by stage
+
+
+class LedgerView(Protocol):
+    """What the pipeline asks of a ledger; a dictionary serves in tests."""
+
+    def entries(self, partitions: set[int], uris: list[str]) -> dict[str, Entry]: ...
+
+    def promise(self, entries: dict[str, Entry]) -> None: ...
+
+
+class CacheView(Protocol):
+    """What the pipeline asks of the embedding cache."""
+
+    def get_many(
+        self, fingerprint: str, digests: Sequence[str], width: int
+    ) -> dict[str, Embedding]: ...
+
+    def put_many(self, fingerprint: str, embeddings: dict[str, Embedding]) -> None: ...
+
+    def forget(self, fingerprints: Sequence[str], digests: Sequence[str]) -> bool: ...
+
+
+class EngineView(Protocol):
+    """What the pipeline asks of the engine."""
+
+    def embed(self, encoder: str, texts: Sequence[str]) -> list[Embedding]: ...
+
+
+class ServingView(Protocol):
+    """What the pipeline asks of the deployed classifiers."""
+
+    def encoders(self) -> dict[str, Description]: ...
+
+    def encoders_for(self, article: Article, text: str) -> list[str]: ...
+
+    def subjects(
+        self,
+        articles: list[tuple[Article, str]],
+        embeddings: dict[str, list[Embedding | None]],
+        origins: dict[str, list[bool]],
+    ) -> list[list[Subject]]: ...
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An article that gets a result."""
+
+    record: Record
+    article: Article
+    text: str
+    digest: str
+    judgement: Judgement
+
+
+class Pipeline:
+    """Classifies batches; for one thread."""
+
+    def __init__(
+        self,
+        ledger_: LedgerView,
+        cache: CacheView,
+        engine: EngineView,
+        serving: ServingView,
+        topic_prefix: str = "",
+    ) -> None:
+        self._ledger = ledger_
+        self._cache = cache
+        self._engine = engine
+        self._serving = serving
+        self._prefix = topic_prefix
+
+    def classify_batch(self, records: Sequence[Record]) -> Batch:
+        """Return what must be sent for `records`, which are in order within each partition.
+
+        Raises engine_client.EngineRefused where a deployed encoder cannot be had.
+        """
+        clock = _Clock()
+        outputs: dict[int, Output] = {}  # by the record's place in the batch, to keep the order
+        outcomes: list[Outcome] = []
+        decoded = [self._decode(record) for record in records]
+        clock.lap("decode")
+        known = self._known(records, decoded)
+        clock.lap("ledger")
+        changed: dict[int, dict[str, Entry]] = {}
+        items: list[tuple[int, _Item]] = []
+        purged: set[str] = set()
+        for place, (record, found) in enumerate(zip(records, decoded, strict=True)):
+            if isinstance(found, InvalidArticle):
+                outputs[place] = self._dead_letter(record, found)
+                outcomes.append("deadletter")
+                continue
+            article, text, digest = found
+            if _is_held(article):
+                outputs[place] = self._held(record, article)
+                outcomes.append("held")
+                continue
+            entry = known.get(article.uri)
+            if article.canceled:
+                judgement = ledger.killed(entry)
+            else:
+                judgement = ledger.judge(entry, article, digest)
+            outcomes.append(judgement.kind)
+            if judgement.kind == "duplicate":
+                continue
+            known[article.uri] = judgement.entry
+            changed.setdefault(record.partition, {})[article.uri] = judgement.entry
+            if judgement.kind == "kill":
+                outputs[place] = self._tombstone(record, article.uri)
+                purged |= _digests(judgement.entry)
+            else:
+                items.append((place, _Item(record, article, text, digest, judgement)))
+        used = {"hit": 0, "miss": 0}
+        for place, output in self._results(items, clock, used):
+            outputs[place] = output
+        if purged:
+            self._purge(purged)
+        for entries in changed.values():
+            self._ledger.promise(entries)
+        return Batch(
+            outputs=[outputs[place] for place in sorted(outputs)],
+            entries=changed,
+            accounts=_accounts(records, outcomes),
+            next_offsets={record.partition: record.offset + 1 for record in records},
+            embeddings=used,
+            seconds=clock.laps,
+        )
+
+    def _decode(self, record: Record) -> tuple[Article, str, str] | InvalidArticle:
+        try:
+            key = record.key.decode() if record.key is not None else None
+            if record.value is None:
+                if not key:
+                    raise InvalidArticle("a kill (null value) needs the article's uri as its key")
+                return Article(uri=key, canceled=True), "", ""
+            article = decode_article(record.value)
+        except UnicodeDecodeError:
+            return InvalidArticle("the key is not UTF-8; it must be the article's uri")
+        except InvalidArticle as error:
+            return error
+        if key is not None and key != article.uri:
+            return InvalidArticle(
+                f"the key is {key[:60]!a}, the uri {article.uri[:60]!a}: they must be "
+                "the same, for the order of a uri is that of its partition"
+            )
+        text = article.text
+        return article, text, texts.digest(text)
+
+    def _known(
+        self,
+        records: Sequence[Record],
+        decoded: Sequence[tuple[Article, str, str] | InvalidArticle],
+    ) -> dict[str, Entry]:
+        partitions: set[int] = set()
+        uris: dict[str, None] = {}
+        for record, found in zip(records, decoded, strict=True):
+            if not isinstance(found, InvalidArticle):
+                partitions.add(record.partition)
+                uris[found[0].uri] = None
+        return self._ledger.entries(partitions, list(uris)) if uris else {}
+
+    def _results(
+        self, items: list[tuple[int, _Item]], clock: _Clock, used: dict[str, int]
+    ) -> list[tuple[int, Output]]:
+        if not items:
+            return []
+        articles = [(item.article, item.text) for _, item in items]
+        embeddings: dict[str, list[Embedding | None]] = {}
+        origins: dict[str, list[bool]] = {}
+        for encoder, description in self._serving.encoders().items():
+            wanted = [
+                item.digest
+                if encoder in self._serving.encoders_for(item.article, item.text)
+                else None
+                for _, item in items
+            ]
+            text_of = {
+                digest: item.text
+                for digest, (_, item) in zip(wanted, items, strict=True)
+                if digest is not None
+            }
+            hits = self._cache.get_many(description.fingerprint, list(text_of), description.width)
+            clock.lap("cache")
+            missing = [digest for digest in text_of if digest not in hits]
+            vectors = self._engine.embed(encoder, [text_of[digest] for digest in missing])
+            clock.lap("encode")
+            fresh = dict(zip(missing, vectors, strict=True))
+            self._cache.put_many(description.fingerprint, fresh)
+            clock.lap("cache")
+            found = hits | fresh
+            embeddings[encoder] = [found[d] if d is not None else None for d in wanted]
+            origins[encoder] = _cost_nothing(wanted, fresh)
+            used["miss"] += len(fresh)
+            used["hit"] += sum(d is not None for d in wanted) - len(fresh)
+        answered = self._serving.subjects(articles, embeddings, origins)
+        clock.lap("score")
+        results = [
+            (place, self._result(item, subjects, _truncated(embeddings, n)))
+            for n, ((place, item), subjects) in enumerate(zip(items, answered, strict=True))
+        ]
+        clock.lap("write")
+        return results
+
+    def _result(self, item: _Item, subjects: list[Subject], truncated: bool) -> Output:
+        now = timestamp(datetime.now(UTC))
+        article, judgement, record = item.article, item.judgement, item.record
+        result = Classification(
+            uri=article.uri,
+            version=judgement.version,
+            revision=judgement.revision,
+            digest=item.digest,
+            language=article.language,
+            source=article.source,
+            published_at=timestamp(article.published_at) if article.published_at else None,
+            classified_at=now,
+            origin=Origin(record.partition, record.offset),
+            subjects=subjects,
+            truncated=truncated,
+            stale=judgement.stale,
+            supersedes=judgement.supersedes,
+        )
+        headers = self._event_headers(result.event_id, now, record)
+        if article.created:
+            headers.append((CREATED_HEADER, timestamp(article.created).encode()))
+        topic = self._prefix + names.CLASSIFICATIONS.name
+        return Output(
+            topic, record.partition, article.uri.encode(), encode(result), headers, is_result=True
+        )
+
+    def _tombstone(self, record: Record, uri: str) -> Output:
+        headers = self._event_headers(f"{uri}/killed", timestamp(datetime.now(UTC)), record)
+        headers.append((ORIGIN_HEADER, f"{record.partition}/{record.offset}".encode()))
+        topic = self._prefix + names.CLASSIFICATIONS.name
+        return Output(topic, record.partition, uri.encode(), None, headers, is_result=True)
+
+    def _event_headers(self, event_id: str, now: str, record: Record) -> Headers:
+        """Return CloudEvents 1.0 binary mode, and the producer's trace carried through."""
+        ours = {
+            "ce_specversion": "1.0",
+            "ce_id": event_id,
+            "ce_source": SOURCE,
+            "ce_type": TYPE,
+            "ce_time": now,
+            "content-type": "application/json",
+        }
+        headers = [(key, value.encode()) for key, value in ours.items()]
+        return headers + [(k, v) for k, v in record.headers if k == names.TRACE_HEADER]
+
+    def _dead_letter(self, record: Record, error: InvalidArticle) -> Output:
+        headers = dead_letters.headers(
+            record.headers,
+            topic=self._prefix + names.ARTICLES.name,
+            partition=record.partition,
+            offset=record.offset,
+            exception=type(error).__name__,
+            message=str(error),
+        )
+        return Output(
+            self._prefix + names.DEADLETTERS.name,
+            record.partition,
+            record.key,
+            record.value,
+            headers,
+            record.timestamp_s,
+        )
+
+    def _held(self, record: Record, article: Article) -> Output:
+        return Output(
+            self._prefix + names.HELD.name,
+            record.partition,
+            article.uri.encode(),
+            record.value,
+            [
+                *record.headers,
+                (ORIGIN_HEADER, f"{record.partition}/{record.offset}".encode()),
+            ],
+            record.timestamp_s,
+        )
+
+    def _purge(self, digests: set[str]) -> None:
+        fingerprints = [d.fingerprint for d in self._serving.encoders().values()]
+        self._cache.forget(fingerprints, sorted(digests))
+
+
+class _Clock:
+    """Seconds spent in each stage of a batch."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = self.laps.get(stage, 0.0) + now - self._last
+        self._last = now
+
+
+def _is_held(article: Article) -> bool:
+    """Tell whether an article may not be answered yet: withheld, or under embargo."""
+    if article.canceled:
+        return False
+    until = article.embargoed_until
+    return article.withheld or (until is not None and until > datetime.now(UTC))
+
+
+def _digests(entry: Entry) -> set[str]:
+    return {seen.digest for seen in (entry.latest, *entry.older) if seen is not None}
+
+
+def _cost_nothing(wanted: Sequence[str | None], fresh: dict[str, Embedding]) -> list[bool]:
+    """Tell, for each article, whether its vector cost nothing: cached, or encoded just before."""
+    unpaid = set(fresh)
+    hits = []
+    for digest in wanted:
+        hits.append(digest is not None and digest not in unpaid)
+        unpaid.discard(digest or "")
+    return hits
+
+
+def _truncated(embeddings: dict[str, list[Embedding | None]], n: int) -> bool:
+    read = (row[n] for row in embeddings.values())
+    return any(embedding.truncated for embedding in read if embedding is not None)
+
+
+def _accounts(records: Sequence[Record], outcomes: Sequence[Outcome]) -> dict[int, Account]:
+    by_partition: dict[int, list[Outcome]] = {}
+    for record, outcome in zip(records, outcomes, strict=True):
+        by_partition.setdefault(record.partition, []).append(outcome)
+        metrics.OUTCOMES.labels(outcome).inc()
+    return {partition: count(several) for partition, several in by_partition.items()}

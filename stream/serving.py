@@ -1,0 +1,135 @@
+"""The classifiers that answer: heads of the deployed model versions, loaded and checked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ml.artifact import ArtifactError, model_path
+from ml.head import Head
+from ml.messages import Article, Subject
+from stream.embedding_cache import Embedding
+from stream.engine_client import EngineClient, EngineRefused
+from stream.engine_wire import Description
+
+log = logging.getLogger(__name__)
+
+CONFIDENCE_DIGITS = 6  # finer differences are those of the processor, not of the article
+
+
+class Serving:
+    """What one agent answers with; changed between two batches, never within one."""
+
+    def __init__(self, home: Path, engine: EngineClient) -> None:
+        self._home = home
+        self._engine = engine
+        self._heads: dict[str, Head] = {}
+        self.failures: dict[str, str] = {}
+
+    def apply(self, champions: Mapping[str, str]) -> None:
+        """Serve these model versions, by classifier.
+
+        A version that cannot be loaded, or whose encoder the engine refuses, is reported in
+        `failures`, and the version that served before goes on.
+        """
+        heads: dict[str, Head] = {}
+        self.failures = {}
+        for classifier, model in champions.items():
+            serving = self._heads.get(classifier)
+            if serving is not None and serving.manifest.name == model:
+                heads[classifier] = serving
+                continue
+            try:
+                head = Head.load(model_path(self._home, model))
+                self._engine.describe(head.manifest.encoder)
+                heads[classifier] = head
+            except (ArtifactError, EngineRefused) as error:
+                log.error("%s cannot be served: %s", model, error)
+                self.failures[classifier] = f"{model}: {error}"
+                if serving is not None:
+                    heads[classifier] = serving
+        self._heads = heads
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The model versions that answer, by classifier."""
+        return {name: head.manifest.name for name, head in self._heads.items()}
+
+    def encoders(self) -> dict[str, Description]:
+        """Return the encoders in use, by id; raises EngineRefused."""
+        ids = {head.manifest.encoder for head in self._heads.values()}
+        return {encoder: self._engine.describe(encoder) for encoder in sorted(ids)}
+
+    def encoders_for(self, article: Article, text: str) -> list[str]:
+        """Return the encoders that must read this article; none where every answer abstains."""
+        serving = {
+            head.manifest.encoder for head in self._heads.values() if answers(head, article, text)
+        }
+        return sorted(serving)
+
+    def subjects(
+        self,
+        articles: list[tuple[Article, str]],
+        embeddings: Mapping[str, list[Embedding | None]],
+        origins: Mapping[str, list[bool]],
+    ) -> list[list[Subject]]:
+        """Return every classifier's answer to each article.
+
+        `embeddings` and `origins` (True: out of the cache) hold, by encoder, one item an article.
+        """
+        answered: list[list[Subject]] = [[] for _ in articles]
+        for classifier, head in self._heads.items():
+            manifest = head.manifest
+            vectors = embeddings.get(manifest.encoder, [None] * len(articles))
+            rows = [
+                n
+                for n, (article, text) in enumerate(articles)
+                if vectors[n] is not None and answers(head, article, text)
+            ]
+            scores = {}
+            if rows:
+                matrix = np.stack([e.vector for n in rows if (e := vectors[n]) is not None])
+                scores = dict(zip(rows, head.scores(matrix), strict=True))
+            for n in range(len(articles)):
+                if n not in scores:
+                    answered[n].append(_abstention(classifier, head))
+                    continue
+                best = int(scores[n].argmax())
+                confidence = round(float(scores[n][best]), CONFIDENCE_DIGITS)
+                answered[n].append(
+                    Subject(
+                        classifier=classifier,
+                        label=manifest.labels[best],
+                        confidence=confidence,
+                        decision=head.decide(confidence),
+                        model=manifest.name,
+                        encoder=manifest.encoder,
+                        embedding="hit" if origins[manifest.encoder][n] else "miss",
+                    )
+                )
+        return answered
+
+
+def answers(head: Head, article: Article, text: str) -> bool:
+    """Tell whether a classifier reads this article: there is text, in a language it serves."""
+    if not text:
+        return False
+    if article.language is None:
+        return True
+    primary = article.language.replace("_", "-").split("-")[0].lower()
+    return primary in head.manifest.languages
+
+
+def _abstention(classifier: str, head: Head) -> Subject:
+    return Subject(
+        classifier=classifier,
+        label=None,
+        confidence=0.0,
+        decision="abstain",
+        model=head.manifest.name,
+        encoder=head.manifest.encoder,
+        embedding=None,
+    )
