@@ -79,6 +79,7 @@ class Settings:
         15.0, "a run whose worker has written nothing for this long is taken over", at_least=2.0
     )
 
+    feed_rate: float = setting(5.0, "articles a second of the demonstration feed", at_least=0.01)
     metrics_port: int = setting(0, "Prometheus port on 127.0.0.1; 0: none", at_least=0)
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "least level logged")
 

@@ -78,7 +78,7 @@ class Ledger:
     def __getattr__(self, name: str) -> int:
         """Return a figure's sum over the partitions."""
         if name in (*OUTCOMES, "inputs", "waiting", "expired", "difference"):
-            return sum(getattr(partition, name) for partition in self.partitions)
+            return sum(int(getattr(partition, name)) for partition in self.partitions)
         raise AttributeError(name)
 
     def as_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ stream makes it a dead letter with a reason, so nothing is lost silently on the 
 
 from __future__ import annotations
 
+import calendar
 import gzip
 import json
 import sys
@@ -132,4 +133,6 @@ def _feed(content: bytes, name: str) -> Iterator[Item]:
 
 def _moment(entry: Any) -> str | None:
     parsed = entry.get("updated_parsed") or entry.get("published_parsed")
-    return timestamp(datetime(*parsed[:6], tzinfo=UTC)) if parsed else None
+    if not parsed:
+        return None
+    return timestamp(datetime.fromtimestamp(calendar.timegm(parsed), UTC))
