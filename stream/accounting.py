@@ -65,7 +65,7 @@ class PartitionLedger:
     @property
     def difference(self) -> int:
         """Articles unaccounted for (over 0) or accounted for twice (under 0)."""
-        outcomes = sum(getattr(self, outcome) for outcome in OUTCOMES)
+        outcomes = sum(int(getattr(self, outcome)) for outcome in OUTCOMES)
         return self.inputs - outcomes - self.waiting
 
 

@@ -1,0 +1,362 @@
+"""The pipeline with plain lists: bytes in, messages out; no Kafka, no Redis, no model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from ml.messages import Article, Subject, decode_classification
+from ml.text import digest
+from stream import ledger
+from stream.account import Account
+from stream.embedding_cache import Embedding
+from stream.engine_wire import Description
+from stream.ledger import Entry
+from stream.pipeline import Batch, Output, Pipeline, Record
+
+ENCODER = "tiny+0000"
+
+
+class DictLedger:
+    """A ledger that is a dictionary: what `promise` says is what `entries` knows."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Entry] = {}
+
+    def entries(self, partitions: set[int], uris: list[str]) -> dict[str, Entry]:
+        return {uri: self.known[uri] for uri in uris if uri in self.known}
+
+    def promise(self, entries: dict[str, Entry]) -> None:
+        self.known.update(entries)
+
+
+class DictCache:
+    def __init__(self) -> None:
+        self.kept: dict[str, Embedding] = {}
+        self.forgotten: list[str] = []
+
+    def get_many(
+        self, fingerprint: str, digests: Sequence[str], width: int
+    ) -> dict[str, Embedding]:
+        return {d: self.kept[d] for d in digests if d in self.kept}
+
+    def put_many(self, fingerprint: str, embeddings: dict[str, Embedding]) -> None:
+        self.kept.update(embeddings)
+
+    def forget(self, fingerprints: Sequence[str], digests: Sequence[str]) -> bool:
+        self.forgotten += digests
+        return True
+
+
+class CountingEngine:
+    """An engine whose vector is a digest of the text; it counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def embed(self, encoder: str, texts: Sequence[str]) -> list[Embedding]:
+        self.asked += texts
+        return [Embedding(_vector(text), len(text) > 100) for text in texts]
+
+
+class FixedServing:
+    """One classifier, `topic`: earn for every English text."""
+
+    def encoders(self) -> dict[str, Description]:
+        return {ENCODER: Description(ENCODER, "f" * 32, 4, ["en"], "none", "f32")}
+
+    def encoders_for(self, article: Article, text: str) -> list[str]:
+        return [ENCODER] if text and article.language in (None, "en") else []
+
+    def subjects(
+        self,
+        articles: list[tuple[Article, str]],
+        embeddings: dict[str, list[Embedding | None]],
+        origins: dict[str, list[bool]],
+    ) -> list[list[Subject]]:
+        return [
+            [
+                Subject(
+                    classifier="topic",
+                    label="earn" if embeddings[ENCODER][n] else None,
+                    confidence=0.9 if embeddings[ENCODER][n] else 0.0,
+                    decision="accept" if embeddings[ENCODER][n] else "abstain",
+                    model="topic@1+0000",
+                    encoder=ENCODER,
+                    embedding=("hit" if origins[ENCODER][n] else "miss")
+                    if embeddings[ENCODER][n]
+                    else None,
+                )
+            ]
+            for n in range(len(articles))
+        ]
+
+
+def _vector(text: str) -> np.ndarray:
+    return np.frombuffer(hashlib.sha256(text.encode()).digest()[:4], np.uint8).astype(np.float16)
+
+
+class House:
+    """A pipeline and the parts it stands on; offsets count up by themselves."""
+
+    def __init__(self) -> None:
+        self.ledger, self.cache, self.engine = DictLedger(), DictCache(), CountingEngine()
+        self.pipeline = Pipeline(self.ledger, self.cache, self.engine, FixedServing())
+        self.offset = 0
+
+    def batch(self, *values: dict[str, object] | bytes | None, key: bytes | None = None) -> Batch:
+        records = []
+        for value in values:
+            raw = json.dumps(value).encode() if isinstance(value, dict) else value
+            uri = str(value["uri"]).encode() if isinstance(value, dict) and "uri" in value else key
+            records.append(Record(3, self.offset, uri if key is None else key, raw))
+            self.offset += 1
+        return self.pipeline.classify_batch(records)
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def result(output: Output) -> dict[str, object]:
+    assert output.value is not None
+    decoded: dict[str, object] = json.loads(output.value)
+    return decoded
+
+
+def test_an_article_becomes_one_result_in_the_designs_form(house: House) -> None:
+    batch = house.batch(
+        {
+            "uri": "a",
+            "title": "Profit  rises",
+            "body": "Net up.",
+            "language": "en",
+            "source": "Reuters",
+            "published_at": "1987-02-26T15:01:01Z",
+        }
+    )
+
+    [output] = batch.outputs
+    value = result(output)
+    assert output.topic == "wire.classifications.v1"
+    assert (output.key, output.partition) == (b"a", 3)
+    assert value.pop("classified_at")
+    assert value == {
+        "uri": "a",
+        "version": 1,
+        "revision": 1,
+        "digest": digest("Profit rises Net up."),
+        "language": "en",
+        "source": "Reuters",
+        "published_at": "1987-02-26T15:01:01.000Z",
+        "origin": {"partition": 3, "offset": 0},
+        "subjects": [
+            {
+                "classifier": "topic",
+                "label": "earn",
+                "confidence": 0.9,
+                "decision": "accept",
+                "model": "topic@1+0000",
+                "encoder": ENCODER,
+                "embedding": "miss",
+            }
+        ],
+        "truncated": False,
+        "degraded": False,
+        "stale": False,
+        "supersedes": None,
+    }
+    headers = dict(output.headers)
+    assert headers["ce_id"] == b"a/1/1"
+    assert headers["ce_specversion"] == b"1.0"
+    assert headers["content-type"] == b"application/json"
+    assert batch.accounts == {3: Account(first=1)}
+    assert batch.next_offsets == {3: 1}
+
+
+def test_the_producers_trace_is_carried_through(house: House) -> None:
+    trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    record = Record(0, 0, b"a", b'{"uri":"a","title":"x"}', [("traceparent", trace)])
+    [output] = house.pipeline.classify_batch([record]).outputs
+    assert ("traceparent", trace) in output.headers
+
+
+def test_the_same_version_and_text_again_is_a_duplicate_without_a_result(house: House) -> None:
+    article: dict[str, object] = {"uri": "a", "title": "one", "version": 1}
+    house.batch(article)
+    batch = house.batch(article, article)
+    assert batch.outputs == []
+    assert batch.accounts == {3: Account(duplicate=2)}
+    assert house.engine.asked == ["one"]
+
+
+def test_a_double_within_one_batch_is_a_duplicate(house: House) -> None:
+    article: dict[str, object] = {"uri": "a", "title": "one"}
+    batch = house.batch(article, article)
+    assert [result(o)["uri"] for o in batch.outputs] == ["a"]
+    assert batch.accounts == {3: Account(first=1, duplicate=1)}
+
+
+def test_the_same_version_with_another_text_is_the_next_revision(house: House) -> None:
+    house.batch({"uri": "a", "title": "one", "version": 1})
+    [output] = house.batch({"uri": "a", "title": "two", "version": 1}).outputs
+    value = result(output)
+    assert (value["version"], value["revision"]) == (1, 2)
+    assert value["supersedes"] == {"version": 1, "revision": 1}
+    assert value["stale"] is False
+
+
+def test_a_later_version_supersedes_the_earlier_one(house: House) -> None:
+    house.batch({"uri": "a", "title": "one", "version": 1})
+    [output] = house.batch({"uri": "a", "title": "two", "version": 2}).outputs
+    value = result(output)
+    assert (value["version"], value["revision"]) == (2, 1)
+    assert value["supersedes"] == {"version": 1, "revision": 1}
+
+
+def test_an_older_version_that_comes_late_is_stale_and_supersedes_nothing(house: House) -> None:
+    new = {"uri": "a", "title": "new", "version": 2, "published_at": "2026-01-02T00:00:00Z"}
+    old = {"uri": "a", "title": "old", "version": 1, "published_at": "2026-01-01T00:00:00Z"}
+    house.batch(new)
+    [output] = house.batch(old).outputs
+    value = result(output)
+    assert (value["version"], value["stale"], value["supersedes"]) == (1, True, None)
+    assert house.batch(old).outputs == []
+    assert house.batch(new).outputs == []
+
+
+def test_without_versions_the_order_of_arrival_is_the_version(house: House) -> None:
+    house.batch({"uri": "a", "title": "one"})
+    [output] = house.batch({"uri": "a", "title": "two"}).outputs
+    value = result(output)
+    assert (value["version"], value["revision"]) == (2, 1)
+    assert value["supersedes"] == {"version": 1, "revision": 1}
+
+
+def test_a_null_value_kills_and_is_told_downstream_as_a_tombstone(house: House) -> None:
+    house.batch({"uri": "a", "title": "one"})
+    batch = house.batch(None, key=b"a")
+    [output] = batch.outputs
+    assert (output.topic, output.key, output.value) == ("wire.classifications.v1", b"a", None)
+    assert ("wire-origin", b"3/1") in output.headers
+    assert house.cache.forgotten == [next(iter(house.cache.kept))]
+    assert batch.accounts == {3: Account(kill=1)}
+
+
+def test_a_canceled_ninjs_article_is_a_kill(house: House) -> None:
+    [output] = house.batch({"uri": "a", "headline": "x", "pubstatus": "canceled"}).outputs
+    assert output.value is None
+
+
+def test_an_article_of_a_killed_uri_stays_dead(house: House) -> None:
+    house.batch(None, key=b"a")
+    batch = house.batch({"uri": "a", "title": "again"})
+    assert [output.value for output in batch.outputs] == [None]
+    assert batch.accounts == {3: Account(kill=1)}
+    assert house.engine.asked == []
+
+
+def test_an_embargoed_article_is_held_and_not_answered(house: House) -> None:
+    article = {"uri": "a", "headlines": [{"value": "x"}], "embargoedUntil": "9999-01-01T00:00:00Z"}
+    batch = house.batch(article)
+    [output] = batch.outputs
+    assert output.topic == "wire.held.v1"
+    assert output.value == json.dumps(article).encode()
+    assert batch.accounts == {3: Account(held=1)}
+
+
+def test_a_dead_letter_keeps_everything_and_says_why(house: House) -> None:
+    record = Record(5, 17, b"k", b"{", [("x", b"1")], 12.5)
+    [output] = house.pipeline.classify_batch([record]).outputs
+    assert output.topic == "wire.deadletters.v1"
+    assert (output.key, output.value, output.timestamp_s) == (b"k", b"{", 12.5)
+    headers = dict(output.headers)
+    assert headers["x"] == b"1"
+    assert headers["__streams.errors.topic"] == b"wire.articles.v1"
+    assert headers["__streams.errors.partition"] == b"5"
+    assert headers["__streams.errors.offset"] == b"17"
+    assert headers["__streams.errors.exception"] == b"InvalidArticle"
+    assert headers["__streams.errors.message"].startswith(b"not JSON: ")
+
+
+def test_a_key_that_is_not_the_uri_is_a_dead_letter(house: House) -> None:
+    [output] = house.batch({"uri": "a", "title": "x"}, key=b"b").outputs
+    assert dict(output.headers)["__streams.errors.message"] == (
+        b"the key is 'b', the uri 'a': they must be the same, for the order of a uri is that of "
+        b"its partition"
+    )
+
+
+def test_a_dead_letter_between_two_articles_stops_neither(house: House) -> None:
+    batch = house.batch({"uri": "a", "title": "x"}, b"", {"uri": "b", "title": "y"})
+    assert [o.topic for o in batch.outputs] == [
+        "wire.classifications.v1",
+        "wire.deadletters.v1",
+        "wire.classifications.v1",
+    ]
+    assert batch.accounts == {3: Account(first=2, deadletter=1)}
+
+
+def test_the_same_text_of_another_uri_is_encoded_once(house: House) -> None:
+    batch = house.batch({"uri": "a", "title": "same"}, {"uri": "b", "title": "same "})
+    embeddings = [result(o)["subjects"][0]["embedding"] for o in batch.outputs]  # type: ignore[index]  # JSON
+    assert embeddings == ["miss", "hit"]
+    assert house.engine.asked == ["same"]
+    assert batch.embeddings == {"hit": 1, "miss": 1}
+
+
+def test_an_empty_article_is_an_abstention(house: House) -> None:
+    [output] = house.batch({"uri": "a", "title": "", "body": " \n"}).outputs
+    [subject] = decode_classification(output.value or b"").subjects
+    assert (subject.label, subject.decision, subject.embedding) == (None, "abstain", None)
+    assert house.engine.asked == []
+
+
+def test_a_date_in_the_year_9999_is_ordered_like_any_other(house: House) -> None:
+    late = {"uri": "a", "title": "late", "published_at": "9999-12-31T23:59:59Z"}
+    house.batch(late)
+    [output] = house.batch({"uri": "a", "title": "x", "published_at": "2026-01-01"}).outputs
+    assert result(output)["stale"] is True
+
+
+def test_a_thousand_headers_are_accepted(house: House) -> None:
+    record = Record(0, 0, b"a", b'{"uri":"a","title":"x"}', [(f"h{n}", b"v") for n in range(1000)])
+    [output] = house.pipeline.classify_batch([record]).outputs
+    assert output.topic == "wire.classifications.v1"
+
+
+def test_a_text_that_was_cut_says_so_on_a_hit_too(house: House) -> None:
+    long = "word " * 50
+    first = house.batch({"uri": "a", "title": long}).outputs
+    second = house.batch({"uri": "b", "title": long}).outputs
+    assert [result(o)["truncated"] for o in first + second] == [True, True]
+
+
+def test_the_ledger_read_back_from_results_equals_the_ledger_that_was_promised() -> None:
+    house = House()
+    rebuilt: dict[str, Entry] = {}
+    articles: list[dict[str, object] | None] = [
+        {"uri": "a", "title": "1", "version": 1, "published_at": "2026-01-01"},
+        {"uri": "a", "title": "2", "version": 3, "published_at": "2026-01-03"},
+        {"uri": "a", "title": "3", "version": 2, "published_at": "2026-01-02"},
+        {"uri": "a", "title": "4", "version": 3, "published_at": "2026-01-03"},
+        None,
+    ]
+    for article in articles:
+        for output in house.batch(article, key=b"a").outputs:
+            if output.value is None:
+                rebuilt["a"] = ledger.killed(rebuilt.get("a")).entry
+                continue
+            created = dict(output.headers)["wire-created"].decode()
+            rebuilt["a"] = ledger.after_result(
+                rebuilt.get("a"),
+                decode_classification(output.value),
+                datetime.fromisoformat(created).timestamp(),
+            )
+        assert rebuilt == house.ledger.known
