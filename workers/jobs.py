@@ -1,0 +1,107 @@
+"""Run jobs: claim the row, start the process, record what it says.
+
+1. complete the specification with what serves, before the claim: it may wait for Kafka
+2. claim the row by one conditional UPDATE; whoever comes second does nothing
+3. start `ml.job` in a process group of its own and follow it
+4. record its end, if the run is still ours
+
+Truth is the row: a task sent twice, or delivered again after a lost connection, finds the row
+claimed or ended and returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from console.runs.models import Run
+from infra.settings import Settings
+from ml.artifact import ArtifactError
+from stream.kafka import KafkaUnavailable
+from workers import claims, specification
+from workers.child import JOB, Event
+from workers.claims import Claim, Ending
+from workers.supervision import Fenced, Stopped, Watch, watch
+
+CANNOT_START = (specification.NothingServes, KafkaUnavailable, ArtifactError)
+log = logging.getLogger(__name__)
+
+
+def perform(
+    settings: Settings,
+    run: uuid.UUID,
+    *,
+    command: Sequence[str] = JOB,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Ending | None:
+    """Run one queued run to its end and return it; None where it was not ours to run or to end."""
+    row = Run.objects.filter(pk=run, state=Run.State.QUEUED).first()
+    if row is None:
+        log.info("run %s is not queued: somebody has it, or had it", run)
+        return None
+    full = _complete(settings, run, {**row.spec, "job": row.job})  # 1
+    folder = _folder(settings, run)
+    held = claims.claim(run, str(folder / "log"))  # 2
+    if held is None:
+        return None
+    setup = Watch(command, settings.task_limit_s, settings.lease_s, stopping=stopping)
+    return _carry_out(held, full, folder, setup)
+
+
+def perform_now(
+    settings: Settings,
+    spec: dict[str, Any],
+    by: str,
+    on_event: Callable[[Event], None],
+    *,
+    command: Sequence[str] = JOB,
+) -> Run:
+    """Run a job here and now, without a queue, and return its row.
+
+    KeyboardInterrupt kills the job, records it as cancelled and is raised again.
+    """
+    run = uuid.uuid4()
+    full = _complete(settings, run, spec)  # 1
+    folder = _folder(settings, run)
+    held = claims.begin(run, spec, by, str(folder / "log"))  # 2
+    setup = Watch(command, settings.task_limit_s, settings.lease_s, on_event=on_event)
+    _carry_out(held, full, folder, setup)
+    return Run.objects.get(pk=run)
+
+
+def _folder(settings: Settings, run: uuid.UUID) -> Path:
+    return settings.home.resolve() / "runs" / str(run)
+
+
+def _complete(settings: Settings, run: uuid.UUID, asked: dict[str, Any]) -> Event | Ending:
+    try:
+        return specification.complete(settings, str(run), asked)
+    except CANNOT_START as error:
+        return claims.failed(str(error))
+
+
+def _carry_out(held: Claim, full: Event | Ending, folder: Path, setup: Watch) -> Ending | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(full, Ending):
+            (folder / "log").write_text(f"{full.result['text']}\n")
+            return _record(held, full)
+        return _record(held, watch(held, full, folder, setup))  # 3, 4
+    except Stopped:
+        claims.release(held)
+        return None
+    except Fenced:
+        log.warning("run %s was taken over: its job was killed, nothing recorded", held.run)
+        return None
+    except KeyboardInterrupt:
+        claims.finish(held, claims.cancelled("interrupted at the keyboard"))
+        raise
+    except OSError as error:  # no disk, no memory, no process
+        return _record(held, claims.failed(f"the job could not be started or read: {error}"))
+
+
+def _record(held: Claim, ending: Ending) -> Ending | None:
+    return ending if claims.finish(held, ending) else None

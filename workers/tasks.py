@@ -1,0 +1,83 @@
+"""The two tasks, and the worker's upkeep: thin, idempotent, and may be run twice.
+
+Celery imports this file once Django is set up.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from typing import Any
+
+import kombu.exceptions
+from celery import signals
+from django.db import connection
+
+from console.runs.models import Run
+from infra import names
+from stream import heartbeat
+from workers import claims, jobs, schedule
+from workers.app import app, settings
+
+stopping = threading.Event()
+running: set[str] = set()
+log = logging.getLogger(__name__)
+
+
+@app.task(name=names.TASK_RUN)
+def run(run_id: str) -> None:
+    """Run a queued run; nothing happens where it is not queued."""
+    running.add(run_id)
+    try:
+        jobs.perform(
+            settings, uuid.UUID(run_id), command=app.conf.job_command, stopping=stopping.is_set
+        )
+    finally:
+        running.discard(run_id)
+
+
+@app.task(name=names.TASK_SCHEDULED)
+def scheduled(job: str) -> None:
+    """Queue a periodic job's run of this period, unless another scheduler has."""
+    period = schedule.slot(time.time(), schedule.periods(settings)[job])
+    entered = claims.enter(job, period, {"job": job}, schedule.BY)
+    if entered is not None:
+        send(entered)
+
+
+def send(entered: Run) -> None:
+    """Send a run's task; a tasks server that is away is no loss, upkeep sends it again."""
+    try:
+        app.send_task(names.TASK_RUN, args=[str(entered.pk)], queue=names.queue_of(entered.job))
+    except kombu.exceptions.OperationalError as error:
+        log.warning("run %s waits for the tasks server: %s", entered.pk, error)
+
+
+def keep_up() -> None:
+    """Take over what dead workers left, for as long as this worker lives."""
+    resend_s = 0.0  # at the start: whatever is queued may have lost its message
+    while not stopping.is_set():
+        try:
+            for entered in claims.take_over(settings.lease_s, resend_s):
+                send(entered)
+            resend_s = claims.RESEND_S
+        except claims.DATABASE_AWAY as error:
+            log.warning("upkeep waits for the database: %s", error)
+        except Exception:
+            log.exception("upkeep failed")
+        finally:
+            connection.close()
+        stopping.wait(settings.lease_s / 3)
+
+
+@signals.worker_ready.connect
+def start_upkeep(**_: Any) -> None:
+    threading.Thread(target=keep_up, name="upkeep", daemon=True).start()
+    heartbeat.start(settings, "worker", lambda: {"ready": True, "running": sorted(running)})
+
+
+@signals.worker_shutting_down.connect
+def stop_jobs(**_: Any) -> None:
+    stopping.set()
