@@ -17,7 +17,7 @@ import asyncio
 from typing import Any
 
 import faust
-from faust.types import TP
+from aiokafka import TopicPartition
 
 from infra import names
 from stream import account
@@ -82,7 +82,7 @@ class Transactions:
                 producer.commit_transactions(
                     {
                         self.transactional_id(partition): {
-                            TP(self._topic, partition): (
+                            TopicPartition(self._topic, partition): (
                                 offset,
                                 account.to_metadata(totals[partition]),
                             )
