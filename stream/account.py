@@ -74,7 +74,8 @@ def committed(settings: Settings, partitions: Iterable[int]) -> dict[int, tuple[
     group = settings.topic_prefix + names.CONSUMER_GROUP
     wanted = [TopicPartition(topic, p) for p in partitions]
     request = [ConsumerGroupTopicPartitions(group, wanted)]
-    answers = kafka.admin(settings).list_consumer_group_offsets(
+    client = kafka.admin(settings)  # kept: without its client an answer never comes
+    answers = client.list_consumer_group_offsets(
         request, require_stable=True, request_timeout=kafka.ANSWER_S
     )
     try:
