@@ -1,0 +1,137 @@
+"""Fitting a head on frozen embeddings: multinomial logistic regression, then its temperature.
+
+No TensorFlow, one thread, no randomness: the same embeddings and labels give the same head.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from ml.head import softmax
+
+STRENGTHS = (3.0, 10.0, 30.0, 100.0)
+"""Inverse regularisation strengths that are tried. Embeddings of length 1 need weak regularisation;
+beyond 100 the validation accuracy fell on R8 and R52."""
+
+TEMPERATURES = (0.05, 20.0)  # bounds of the search; a fit at either end is no calibration
+ITERATIONS = 1_000  # R52 converges within 100
+
+
+class TrainingError(ValueError):
+    """Articles that no head can be fitted on; the message says why."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted head: `weights` float32 `(D, L)`, `bias` float32 `(L,)`, in the order of `labels`."""
+
+    labels: list[str]
+    weights: np.ndarray
+    bias: np.ndarray
+    temperature: float
+    strength: float
+    validation_accuracy: float
+
+    def logits(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the logits float32 `(B, L)` before the temperature."""
+        return np.asarray(embeddings.astype(np.float32) @ self.weights + self.bias)
+
+    def scores(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities, float32 `(B, L)`."""
+        return softmax(self.logits(embeddings) / np.float32(self.temperature))
+
+
+def fit_head(
+    embeddings: np.ndarray,
+    labels: Sequence[str],
+    splits: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> Fit:
+    """Fit a head on embeddings `(N, D)` with their labels and splits; rows of `test` are not used.
+
+    The strength and the temperature are chosen on the validation rows, then the head is fitted
+    again on training and validation rows together. Raises TrainingError.
+    """
+    label, split = np.asarray(labels), np.asarray(splits)
+    train, validation = split == "train", split == "validation"
+    _check(label, train, validation)
+    best: Fit | None = None
+    for n, strength in enumerate(STRENGTHS):
+        if progress:
+            progress(n, len(STRENGTHS) + 1)
+        fit = _fit(embeddings[train], label[train], strength)
+        right = np.array(fit.labels)[fit.logits(embeddings[validation]).argmax(axis=1)]
+        score = float(np.mean(right == label[validation]))
+        if best is None or score > best.validation_accuracy:  # of equals the most regular
+            best = Fit(fit.labels, fit.weights, fit.bias, 1.0, strength, score)
+    assert best is not None
+    temperature = _temperature(best, embeddings[validation], label[validation])
+    if progress:
+        progress(len(STRENGTHS), len(STRENGTHS) + 1)
+    both = train | validation
+    final = _fit(embeddings[both], label[both], best.strength)
+    if progress:
+        progress(len(STRENGTHS) + 1, len(STRENGTHS) + 1)
+    return Fit(
+        final.labels,
+        final.weights,
+        final.bias,
+        temperature,
+        best.strength,
+        best.validation_accuracy,
+    )
+
+
+def _check(label: np.ndarray, train: np.ndarray, validation: np.ndarray) -> None:
+    known = sorted(set(label[train].tolist()))
+    if len(known) < 2:
+        raise TrainingError(
+            f"a classifier needs two labels at least; the training articles have {known or 'none'}"
+        )
+    if not validation.any():
+        raise TrainingError("the dataset has no validation articles to calibrate on")
+
+
+def _fit(embeddings: np.ndarray, label: np.ndarray, strength: float) -> Fit:
+    model = LogisticRegression(C=strength, max_iter=ITERATIONS)
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # Stopped early is still a head; its evaluation says how good.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(embeddings.astype(np.float64), label)
+    weights, bias = model.coef_.T, model.intercept_
+    if len(model.classes_) == 2:  # scikit-learn gives one column, the log-odds of the second
+        weights, bias = np.hstack([-weights / 2, weights / 2]), np.array([-bias[0], bias[0]]) / 2
+    return Fit(
+        [str(name) for name in model.classes_],
+        np.ascontiguousarray(weights, dtype=np.float32),
+        np.asarray(bias, dtype=np.float32),
+        1.0,
+        strength,
+        0.0,
+    )
+
+
+def _temperature(fit: Fit, embeddings: np.ndarray, label: np.ndarray) -> float:
+    """Return the temperature of least cross-entropy on these rows (Guo et al., 2017), 4 digits."""
+    index = {name: n for n, name in enumerate(fit.labels)}
+    known = np.array([name in index for name in label.tolist()])
+    if not known.any():
+        return 1.0
+    truth = np.array([index[name] for name in label[known].tolist()])
+    logits = fit.logits(embeddings[known]).astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        scores = softmax(logits / np.exp(log_temperature))
+        return float(-np.log(np.maximum(scores[np.arange(len(truth)), truth], 1e-12)).mean())
+
+    low, high = TEMPERATURES
+    found = minimize_scalar(loss, bounds=(np.log(low), np.log(high)), method="bounded")
+    return round(float(np.exp(found.x)), 4)
