@@ -23,7 +23,7 @@ from infra import names
 from infra.settings import Settings
 
 ANSWER_S = 15.0  # seconds a broker may take to answer a request
-POLL_S = 0.5
+POLL_S = 0.05  # `consume` waits this long for a full batch, so an end is seen this late
 CONSUME_AT_ONCE = 2_000
 
 
