@@ -132,7 +132,8 @@ def _feed(content: bytes, name: str) -> Iterator[Item]:
 
 
 def _moment(entry: Any) -> str | None:
-    parsed = entry.get("updated_parsed") or entry.get("published_parsed")
+    # `in` first: feedparser warns where it stands in for a date that is missing.
+    parsed = next((entry[k] for k in ("updated_parsed", "published_parsed") if k in entry), None)
     if not parsed:
         return None
     return timestamp(datetime.fromtimestamp(calendar.timegm(parsed), UTC))
