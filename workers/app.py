@@ -18,7 +18,7 @@ from typing import Any
 import redis
 import stamina
 from celery import Celery, signals
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from infra import names
 from infra.settings import Settings, load
@@ -54,7 +54,7 @@ def configure(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "task_serializer": "json",
         "event_serializer": "json",
-        "task_queues": [Queue(names.QUEUE_HEADS), Queue(names.QUEUE_ENCODERS)],
+        "task_queues": [_queue(names.QUEUE_HEADS), _queue(names.QUEUE_ENCODERS)],
         "task_default_queue": names.QUEUE_HEADS,
         "task_create_missing_queues": False,
         "task_acks_late": True,
@@ -73,6 +73,11 @@ def configure(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _queue(name: str) -> Queue:
+    """Return a queue reached by its own name, as `send_task(queue=name)` of any client does."""
+    return Queue(name, Exchange(name), routing_key=name)
+
+
 def check(settings: Settings, configuration: Any, pool: str) -> None:
     """Refuse a setup that would lose jobs or run them twice; raises UnsafeSetup with the reason.
 
@@ -85,7 +90,7 @@ def check(settings: Settings, configuration: Any, pool: str) -> None:
             f"{settings.task_limit_s} s: a task still running would be delivered again"
         )
     if pool.endswith("prefork"):
-        raise UnsafeSetup("--pool=prefork: workers must not fork; use threads or solo")
+        raise UnsafeSetup("this worker's pool forks; use --pool=threads or solo")
     policy = _policy(settings.tasks)
     if policy != SAFE_POLICY:
         raise UnsafeSetup(
