@@ -80,7 +80,8 @@ class Settings:
     )
 
     feed_rate: float = setting(5.0, "articles a second of the demonstration feed", at_least=0.01)
-    metrics_port: int = setting(0, "Prometheus port on 127.0.0.1; 0: none", at_least=0)
+    metrics_host: str = setting("127.0.0.1", "address of the process's Prometheus endpoint")
+    metrics_port: int = setting(0, "port of the process's Prometheus endpoint; 0: none", at_least=0)
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "least level logged")
 
     def topic(self, name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import redis
+from prometheus_client import start_http_server
 
 from infra import names
 from infra.settings import Settings
@@ -30,8 +31,11 @@ def start(settings: Settings, role: str, figures: Figures | None = None) -> thre
     """Report this process from a daemon thread until it ends.
 
     `figures` gives what the role measures, e.g. `{"ready": True, "articles_per_s": 212.0}`; it is
-    called from that thread. A tasks server that does not answer is tried again.
+    called from that thread. A tasks server that does not answer is tried again. Where a metrics
+    port is set, the process's Prometheus endpoint opens too; raises OSError where it is taken.
     """
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.metrics_host)
     thread = threading.Thread(
         target=_report_for_ever, args=(settings, role, figures), name="heartbeat", daemon=True
     )
