@@ -24,6 +24,7 @@ from infra.settings import Settings
 
 ARTIFACTS = ("encoders", "datasets", "models")
 PORTS = ("kafka", "controller", "cache", "tasks", "console")
+ADMIN = "admin"
 START_TOLERANCE_S = 0.05  # the kernel counts a process's start in ticks of 10 ms
 
 
@@ -93,19 +94,24 @@ class Home:
         file.flush()
         return file
 
+    def ports(self) -> dict[str, int]:
+        """Return the ports of the last start by name; empty before the first."""
+        file = self.path / "ports.json"
+        kept: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return kept
+
     def choose_ports(self, console: int | None = None) -> dict[str, int]:
         """Return this home's ports by name; the kept ones, save those that others took.
 
         `console` wants a certain port for the console. Raises OSError where none is free.
         """
-        file = self.path / "ports.json"
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        kept = self.ports()
         if console is not None:
             kept["console"] = console
         chosen: dict[str, int] = {}
         for name in PORTS:
             chosen[name] = ports.choose(kept.get(name), frozenset(chosen.values()))
-        write_json(file, chosen)
+        write_json(self.path / "ports.json", chosen)
         return chosen
 
     def login(self) -> Login:
@@ -114,12 +120,11 @@ class Home:
         if not file.exists():
             made = {
                 "secret_key": secrets.token_urlsafe(48),
-                "admin_user": "admin",
                 "admin_password": secrets.token_urlsafe(9),
             }
             write_json(file, made, mode=0o600)
         kept = json.loads(file.read_text(encoding="utf-8"))
-        return Login(kept["admin_user"], kept["admin_password"], kept["secret_key"])
+        return Login(ADMIN, kept["admin_password"], kept["secret_key"])
 
     def state(self) -> dict[str, Any] | None:
         """Return what the supervisor last wrote, also if it has ended since; None: never ran."""

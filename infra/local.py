@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra import broker, ports, valkey
+from confluent_kafka import KafkaException, TopicPartition
+
+from infra import broker, names, ports, valkey
 from infra import settings as settings_file
 from infra.child import Program
 from infra.health import Health
@@ -43,6 +45,7 @@ ROLES = (
 SERVERS = ("broker", "cache", "tasks")
 KAFKA_STOP_S = 30.0
 AGENT_STOP_S = 20.0  # its running batch
+WORKER_STOP_S = 15.0  # a job that runs longer is ended, and recorded so
 log = logging.getLogger(__name__)
 
 
@@ -105,7 +108,7 @@ def _console_port(settings: Settings, wanted: Wanted, home: Home) -> int | None:
     """Return the port the console must have, the one it had, or the usual one."""
     if wanted.port is not None and not ports.is_free(wanted.port):
         raise StartError(f"port {wanted.port} is taken; choose another with --port")
-    if wanted.port is None and (home.path / "ports.json").exists():
+    if wanted.port is None and home.ports():
         return None
     return wanted.port or settings.console_port
 
@@ -147,11 +150,16 @@ def _programs(
         ),
         python("engine", "-m", "stream.engine_process", after=("tasks",)),
         *(_agent_program(settings)(n) for n in range(1, wanted.agents + 1)),
-        python("worker", *celery, "worker", "-l", "warning", after=("tasks", "setup"), stop_s=15.0),
+        python(
+            "worker",
+            *(*celery, "worker", "-l", "warning", "--without-gossip", "--without-mingle"),
+            after=("tasks", "setup"),
+            stop_s=WORKER_STOP_S,
+        ),
+        # No file with its number: the supervisor knows it, and a stale one would stop its start.
         python(
             "scheduler",
             *(*celery, "beat", "-l", "warning", "--pidfile", ""),
-            *("--schedule", str(home.run / "beat")),
             after=("tasks", "setup"),
         ),
         python("history", "-m", "console.history", after=data),
@@ -169,8 +177,8 @@ def _programs(
     chosen_programs = [program for program in programs if program.role in wanted.roles]
     if wanted.roles & {"worker", "scheduler", "history", "console"}:
         chosen_programs.append(setup)
-    names = {program.name for program in chosen_programs} | {"topics", "deployment"}
-    return [replace(program, after=program.after & names) for program in chosen_programs]
+    known = {program.name for program in chosen_programs} | {"topics", "deployment"}
+    return [replace(program, after=program.after & known) for program in chosen_programs]
 
 
 def _agent_program(settings: Settings) -> Callable[[int], Program]:
@@ -203,6 +211,7 @@ def _steps(settings: Settings, wanted: Wanted) -> list[Step]:
 
     def topics() -> None:
         kafka.ensure_topics(settings)
+        _make_offsets_topic(settings)
 
     def deployment() -> None:
         deploy_first(settings)
@@ -212,6 +221,22 @@ def _steps(settings: Settings, wanted: Wanted) -> list[Step]:
     if "agent" in wanted.roles:
         steps.append(Step("deployment", frozenset({"topics"}), deployment, unavailable))
     return steps
+
+
+def _make_offsets_topic(settings: Settings) -> None:
+    """Let the broker make its own topic of offsets, which it does when a group is first asked for.
+
+    On a broker without it confluent-kafka 2.16 crashes the process that lists a group's offsets
+    with its AdminClient, as the ledger does; a consumer's question is answered.
+    """
+    reader = kafka.consumer(settings)
+    try:
+        place = TopicPartition(settings.topic(names.ARTICLES.name), 0)
+        reader.committed([place], timeout=kafka.ANSWER_S)
+    except KafkaException as error:
+        raise kafka.KafkaUnavailable(f"no group coordinator: {error}") from error
+    finally:
+        reader.close()
 
 
 def deploy_first(settings: Settings) -> None:

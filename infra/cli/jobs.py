@@ -1,0 +1,228 @@
+"""The jobs that the console starts too: train, refit, quantize, evaluate; and their runs."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from infra.cli.terminal import (
+    LATER,
+    HomeOption,
+    JsonOption,
+    connected,
+    err,
+    out,
+    print_json,
+    progress_bar,
+    settings_at,
+)
+from infra.settings import Settings
+
+ClassifierOption = Annotated[str, typer.Option(help="The classifier.")]
+DatasetOption = Annotated[
+    str | None, typer.Option(help="A dataset's name (its newest version) or a version's id.")
+]
+EncoderOption = Annotated[str | None, typer.Option(help="An encoder's name or id.")]
+SHOWN_RUNS = 20
+# What a run ends as when nothing is wrong.
+GOOD = ("succeeded", "unchanged")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (train, refit, quantize, evaluate, runs):
+        app.command()(command)
+    for name, meaning in (
+        ("explain", "Show which words of an article decided."),
+        ("replay", "Classify past articles again with another model version."),
+        ("redrive", "Publish dead letters again once their cause is mended."),
+    ):
+        anything = {"allow_extra_args": True, "ignore_unknown_options": True}
+        app.command(name, help=meaning, context_settings=anything)(_later(name))
+
+
+def train(
+    dataset: DatasetOption = "r8",
+    classifier: ClassifierOption = "topic",
+    encoder: EncoderOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a head on a dataset's embeddings; prints its figures and the new version."""
+    asked = {"job": "train", "classifier": classifier, "dataset": dataset, "encoder": encoder}
+    _perform(asked, home, as_json=as_json)
+
+
+def refit(
+    dataset: DatasetOption = None,
+    classifier: ClassifierOption = "topic",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the head that serves again, on the newest version of its dataset."""
+    _perform({"job": "refit", "classifier": classifier, "dataset": dataset}, home, as_json=as_json)
+
+
+def quantize(
+    classifier: ClassifierOption = "topic", home: HomeOption = None, as_json: JsonOption = False
+) -> None:
+    """Make an int8 encoder for CPUs out of the one that serves, and fit the head on it."""
+    _perform({"job": "quantize", "classifier": classifier}, home, as_json=as_json)
+
+
+def evaluate(
+    dataset: DatasetOption = None,
+    classifier: ClassifierOption = "topic",
+    model: Annotated[
+        str | None, typer.Option(help="A model version; default: the one that serves.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a model version on a dataset's test split."""
+    asked = {"job": "evaluate", "classifier": classifier, "dataset": dataset, "champion": model}
+    _perform(asked, home, as_json=as_json)
+
+
+def runs(
+    count: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = SHOWN_RUNS,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the newest runs: what was done, by whom, and how it ended."""
+    settings = _settings(home)
+    found = _runs(settings, count)
+    if as_json:
+        print_json(found)
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("run", "job", "state", "by", "asked for", "accuracy", "model"):
+        table.add_column(title)
+    for run in found:
+        result = run["result"] or {}
+        accuracy = (result.get("metrics") or run["metrics"] or {}).get("accuracy")
+        table.add_row(
+            run["id"][:8],
+            run["job"],
+            run["state"],
+            escape(run["by"]),
+            run["created_at"][:19].replace("T", " "),
+            f"{accuracy:.4f}" if isinstance(accuracy, float) else "",
+            escape(str(result.get("model") or "")),
+        )
+    out.print(table if found else "no runs yet; `wireroom train` makes one")
+
+
+def _runs(settings: Settings, count: int) -> list[dict[str, Any]]:
+    # Here: Django, which --help must not wait for; its models load once it is set up.
+    import django
+
+    os.environ.update(settings.environ())
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    django.setup()
+    from django.db import OperationalError, ProgrammingError
+
+    from console.runs.models import Run
+
+    moments = ("created_at", "started_at", "ended_at")
+    plain = ("job", "state", "by", "stage", "done", "total", "metrics", "spec", "result")
+    try:
+        rows = list(
+            Run.objects.order_by("-created_at").values("id", "log_path", *moments, *plain)[:count]
+        )
+    except (OperationalError, ProgrammingError):  # no tables before the first start
+        return []
+    return [
+        {
+            **row,
+            "id": str(row["id"]),
+            **{key: row[key] and row[key].isoformat() for key in moments},
+        }
+        for row in rows
+    ]
+
+
+def _perform(asked: dict[str, Any], home: Path | None, *, as_json: bool) -> None:
+    """Run a job here, with a progress bar, and print what came of it."""
+    # Here: Django and the model's libraries, which --help must not wait for.
+    from workers import runner
+
+    settings = _settings(home)
+    specification = {key: value for key, value in asked.items() if value is not None}
+    began = time.monotonic()
+    with progress_bar() as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(event: dict[str, Any]) -> None:
+            if event["event"] != "progress":
+                return
+            stage = event["stage"]
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage)
+            bar.update(tasks[stage], completed=event["done"], total=event["total"])
+
+        outcome = runner.execute(settings, specification, getpass.getuser(), show)
+    took_s = time.monotonic() - began
+    if as_json:
+        print_json(
+            {"run": outcome.run, "state": outcome.state, "seconds": round(took_s, 3)}
+            | outcome.result
+        )
+    else:
+        _tell(outcome, took_s)
+    if outcome.state not in GOOD:
+        raise typer.Exit(1)
+
+
+def _tell(outcome: Any, took_s: float) -> None:
+    result = outcome.result
+    if "text" in result:
+        err.print(f"[red]error:[/] {escape(result['text'])}", soft_wrap=True)
+        out.print(f"run {outcome.run} {outcome.state}; log {outcome.log_path}", soft_wrap=True)
+        return
+    figures = result.get("metrics") or {}
+    for key, title in (
+        ("accuracy", "accuracy"),
+        ("macro_f1", "macro-F1"),
+        ("ece", "calibration error"),
+    ):
+        if key in figures:
+            out.print(f"{title:18} {figures[key]:.4f}", highlight=False)
+    out.print(f"{'time':18} {took_s:.1f} s", highlight=False)
+    model = result.get("model") or "none"
+    known = " (unchanged: the same inputs gave it before)" if result.get("unchanged") else ""
+    out.print(f"{'model':18} {escape(model)}{known}", highlight=False)
+    for reason in result.get("reasons") or ():
+        out.print(f"not deployable: {escape(reason)}", soft_wrap=True)
+
+
+def _settings(home: Path | None) -> Settings:
+    """Return the running system's settings; where none runs, jobs work on the home folder alone."""
+    from dataclasses import replace
+
+    from infra.home import Home, NotRunning  # here: psutil is not needed for --help
+    from ml import artifact
+
+    try:
+        return connected(home)
+    except NotRunning:
+        settings = settings_at(home)
+        installation = Home(settings.home.resolve())
+        installation.make()
+        artifact.install(settings.assets, installation.path)
+        return replace(settings, home=installation.path)
+
+
+def _later(name: str) -> Any:
+    def command() -> None:
+        err.print(f"`wireroom {name}` comes with a later version", highlight=False)
+        raise typer.Exit(LATER)
+
+    return command
