@@ -1,0 +1,115 @@
+"""What the jobs share: a dataset embedded under an encoder, and how a model does on its test split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.artifact import (
+    DatasetManifest,
+    ModelManifest,
+    encoder_path,
+    find_dataset,
+    load_manifest,
+    model_path,
+)
+from ml.datasets import Row, load_dataset
+from ml.embedder import Embedder
+from ml.embedding_store import embed_dataset
+from ml.evaluation import evaluate
+from ml.head import Head
+from ml.jobs.report import Report
+from ml.jobs.specification import JobError, Specification
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset version with its rows; `texts` are normalised."""
+
+    manifest: DatasetManifest
+    rows: list[Row]
+    texts: list[str]
+
+    @property
+    def labels(self) -> list[str]:
+        return [row.label for row in self.rows]
+
+    @property
+    def splits(self) -> list[str]:
+        return [row.split for row in self.rows]
+
+    def part(self, split: str) -> np.ndarray:
+        """Return which rows belong to `split`, bool `(N,)`."""
+        return np.array([row.split == split for row in self.rows])
+
+
+def champion_of(specification: Specification) -> ModelManifest | None:
+    """Return the manifest of what serves, or None; raises ArtifactError where it is broken."""
+    if specification.champion is None:
+        return None
+    path = model_path(Path(specification.home), specification.champion)
+    return load_manifest(path, ModelManifest)
+
+
+def load_rows(specification: Specification, champion: ModelManifest | None) -> Dataset:
+    """Load the dataset asked for, or the newest version of the champion's.
+
+    Raises ArtifactError where it is unknown or broken, JobError where it has no test articles.
+    """
+    name = specification.dataset or (champion and champion.dataset.split("+")[0])
+    if not name:
+        raise JobError("which dataset? Name one, or a champion whose dataset is used")
+    home = Path(specification.home)
+    manifest, rows = load_dataset(home, find_dataset(home, name).id)
+    if not manifest.rows.get("test"):
+        raise JobError(f"{manifest.id} has no test articles, so nothing can be evaluated")
+    return Dataset(manifest, rows, [row.text for row in rows])
+
+
+class Encoders:
+    """The encoders of one job, each loaded once, and the vectors they gave."""
+
+    def __init__(self, specification: Specification, report: Report) -> None:
+        self._specification = specification
+        self._report = report
+        self._loaded: dict[str, Embedder] = {}
+
+    def embedder(self, encoder_id: str) -> Embedder:
+        """Return the encoder, loaded; raises ArtifactError."""
+        if encoder_id not in self._loaded:
+            asked = self._specification
+            path = encoder_path(Path(asked.home), encoder_id)
+            self._loaded[encoder_id] = Embedder(path, asked.runtime, asked.precision, asked.threads)
+        return self._loaded[encoder_id]
+
+    def embed(self, encoder_id: str, dataset: Dataset) -> np.ndarray:
+        """Return the embeddings float16 `(N, D)` of all rows, from the store where it has them."""
+        vectors, truncated = embed_dataset(
+            Path(self._specification.home),
+            dataset.manifest.id,
+            self.embedder(encoder_id),
+            dataset.texts,
+            lambda done, total: self._report.progress("encode", done, total),
+        )
+        if truncated.any():
+            share = float(truncated.mean())
+            self._report.log(f"{share:.1%} of the articles are longer than {encoder_id} reads")
+        return vectors
+
+
+def judge(head: Head, embeddings: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+    """Evaluate a saved head on the test split of `dataset`; embeddings are of all its rows."""
+    test = dataset.part("test")
+    labels = head.manifest.labels
+    truth = indices(np.array(dataset.labels)[test].tolist(), labels)
+    return evaluate(truth, head.scores(embeddings[test]), labels)
+
+
+def indices(labels: Sequence[str], known: Sequence[str]) -> np.ndarray:
+    """Return the place of every label in `known`, int `(N,)`; -1 where it is not there."""
+    place = {label: n for n, label in enumerate(known)}
+    return np.array([place.get(label, -1) for label in labels])
