@@ -19,14 +19,13 @@ from typing import Any
 
 from console.runs.models import Run
 from infra.settings import Settings
-from ml.artifact import ArtifactError
 from stream.kafka import KafkaUnavailable
 from workers import claims, specification
 from workers.child import JOB, Event
 from workers.claims import Claim, Ending
 from workers.supervision import Fenced, Stopped, Watch, watch
 
-CANNOT_START = (specification.NothingServes, KafkaUnavailable, ArtifactError)
+CANNOT_START = (specification.NothingServes, KafkaUnavailable)
 log = logging.getLogger(__name__)
 
 

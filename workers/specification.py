@@ -9,8 +9,6 @@ import socket
 from typing import Any
 
 from infra.settings import Settings
-from ml.artifact import load_manifest, model_path
-from ml.manifests import ModelManifest
 from stream import deployments
 
 CLASSIFIER = "topic"  # the one classifier of a fresh installation
@@ -23,10 +21,11 @@ class NothingServes(RuntimeError):
 
 
 def complete(settings: Settings, run: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the full specification of `asked`.
+    """Return the full specification of `asked` (see ml.jobs.specification).
 
-    Raises NothingServes, kafka.KafkaUnavailable, ArtifactError where a periodic job lacks the
-    champion that it starts from. Other jobs go on without one: they are compared with nothing.
+    The champion decides what is left out: a periodic job gives neither dataset nor encoder. Raises
+    NothingServes or kafka.KafkaUnavailable where such a job lacks the champion that it starts
+    from; other jobs go on without one and are compared with nothing.
     """
     full = {
         "classifier": CLASSIFIER,
@@ -40,11 +39,6 @@ def complete(settings: Settings, run: str, asked: dict[str, Any]) -> dict[str, A
     }
     if "champion" not in full:
         full["champion"] = _champion(settings, full["classifier"], full["job"])
-    if full["job"] in ON_WHAT_SERVES and not {"dataset", "encoder"} <= full.keys():
-        serving = load_manifest(model_path(settings.home, full["champion"]), ModelManifest)
-        # By name, not by version: the newest version of what the champion was fitted on.
-        full.setdefault("dataset", serving.dataset.partition("+")[0])
-        full.setdefault("encoder", serving.encoder)
     return full
 
 

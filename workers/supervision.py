@@ -21,6 +21,7 @@ from workers.claims import Claim, Ending, Order
 READ_S = 0.25  # how long the watch waits for the job's next line
 WRITE_S = 0.5  # at most two writes a second, however chatty the job
 SILENT_S = 2.0  # a silent job's row is written too: that reads the cancel request
+JUDGES_ONLY = "evaluate"  # makes no candidate, so there is nothing to refuse
 log = logging.getLogger(__name__)
 
 
@@ -95,7 +96,7 @@ def watch(held: Claim, specification: Event, folder: Path, setup: Watch) -> Endi
         for event in child.drain():
             _tell(event, progress, setup)
         if ending is None:
-            ending = _ending(code, progress.last)
+            ending = _ending(specification["job"], code, progress.last)
         if ending.state in (Run.State.FAILED, Run.State.CANCELLED):
             child.note(str(ending.result.get("text", "")))
     if _write(held, progress) is Order.LOST:
@@ -141,13 +142,15 @@ def _write(held: Claim, progress: Progress) -> Order:
         return Order.GO_ON
 
 
-def _ending(code: int, last: Event | None) -> Ending:
+def _ending(job: str, code: int, last: Event | None) -> Ending:
     """Read a job's own end: its exit code and its last line must agree."""
     if code < 0:
         return claims.failed(f"killed by {signal.Signals(-code).name}")
     if last is None or last["event"] == "error" or code != 0:
         said = str(last.get("text", "")) if last and last["event"] == "error" else ""
         return claims.failed(said or f"ended with exit code {code} and no result; see its log")
+    if job == JUDGES_ONLY:
+        return Ending(Run.State.SUCCEEDED, last)
     if last.get("unchanged"):
         return Ending(Run.State.UNCHANGED, last)
     if last.get("deployable") is False:

@@ -98,6 +98,14 @@ def test_equal_inputs_end_unchanged(installation: Settings, queued: Queue) -> No
     assert perform(installation, queued(UNCHANGED)).state == "unchanged"
 
 
+def test_an_evaluation_succeeds_whatever_it_finds(installation: Settings, queued: Queue) -> None:
+    run = perform(installation, queued(REFUSED, job="evaluate"))
+
+    assert run.state == "succeeded"
+    assert run.result is not None
+    assert run.result["reasons"] == [WORSE]
+
+
 def test_running_twice_does_no_harm(installation: Settings, queued: Queue, tmp_path: Path) -> None:
     run = queued(f"count {tmp_path / 'starts'}", SUCCESS)
 
