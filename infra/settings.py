@@ -71,6 +71,10 @@ class Settings:
 
     refit_every_s: float = setting(86_400.0, "period of the head's refit", at_least=10.0)
     quantize_every_s: float = setting(604_800.0, "period of the quantization", at_least=10.0)
+    alert_lag: int = setting(10_000, "articles of lag that raise an alert", at_least=1)
+    alert_dead_letters: int = setting(
+        20, "dead letters within a minute that raise an alert", at_least=1
+    )
     gate_margin: float = setting(
         0.005, "accuracy a candidate may lie below what serves and still be deployable", at_least=0
     )
