@@ -239,6 +239,11 @@ def install(assets: Path, home: Path) -> list[str]:
                 _link(source / name, draft / name)
             _publish(draft, target, manifest)
         added.append(manifest.folder)
+    for stored in sorted(assets.glob("embeddings/*/*.safetensors")):  # see ml.embedding_store
+        target = home / stored.relative_to(assets)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(stored, target)
     return added
 
 

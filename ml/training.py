@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -57,8 +57,26 @@ def fit_head(
 ) -> Fit:
     """Fit a head on embeddings `(N, D)` with their labels and splits; rows of `test` are not used.
 
-    The strength and the temperature are chosen on the validation rows, then the head is fitted
-    again on training and validation rows together. Raises TrainingError.
+    Strength and temperature are those of `select`; then the head is fitted again on training and
+    validation rows together. Raises TrainingError.
+    """
+    chosen = select(embeddings, labels, splits, progress)
+    both = np.isin(np.asarray(splits), ("train", "validation"))
+    final = _fit(embeddings[both], np.asarray(labels)[both], chosen.strength)
+    if progress:
+        progress(len(STRENGTHS) + 1, len(STRENGTHS) + 1)
+    return replace(chosen, labels=final.labels, weights=final.weights, bias=final.bias)
+
+
+def select(
+    embeddings: np.ndarray,
+    labels: Sequence[str],
+    splits: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> Fit:
+    """Fit heads on the training rows alone; return the best on the validation rows, calibrated.
+
+    Raises TrainingError.
     """
     label, split = np.asarray(labels), np.asarray(splits)
     train, validation = split == "train", split == "validation"
@@ -68,26 +86,23 @@ def fit_head(
         if progress:
             progress(n, len(STRENGTHS) + 1)
         fit = _fit(embeddings[train], label[train], strength)
-        right = np.array(fit.labels)[fit.logits(embeddings[validation]).argmax(axis=1)]
-        score = float(np.mean(right == label[validation]))
-        if best is None or score > best.validation_accuracy:  # of equals the most regular
-            best = Fit(fit.labels, fit.weights, fit.bias, 1.0, strength, score)
+        fit = replace(
+            fit, validation_accuracy=agreement(fit, embeddings[validation], label[validation])
+        )
+        # Of equals the most regular.
+        if best is None or fit.validation_accuracy > best.validation_accuracy:
+            best = fit
     assert best is not None
-    temperature = _temperature(best, embeddings[validation], label[validation])
     if progress:
         progress(len(STRENGTHS), len(STRENGTHS) + 1)
-    both = train | validation
-    final = _fit(embeddings[both], label[both], best.strength)
-    if progress:
-        progress(len(STRENGTHS) + 1, len(STRENGTHS) + 1)
-    return Fit(
-        final.labels,
-        final.weights,
-        final.bias,
-        temperature,
-        best.strength,
-        best.validation_accuracy,
-    )
+    temperature = _temperature(best, embeddings[validation], label[validation])
+    return replace(best, temperature=temperature)
+
+
+def agreement(fit: Fit, embeddings: np.ndarray, label: np.ndarray) -> float:
+    """Return the share of embeddings `(B, D)` to which the head gives their label `(B,)`."""
+    answers = np.array(fit.labels)[fit.logits(embeddings).argmax(axis=1)]
+    return float(np.mean(answers == label))
 
 
 def _check(label: np.ndarray, train: np.ndarray, validation: np.ndarray) -> None:
