@@ -33,6 +33,7 @@ __all__ = [
     "DatasetManifest",
     "EncoderManifest",
     "File",
+    "Manifest",
     "ModelManifest",
     "check_files",
     "dataset_path",

