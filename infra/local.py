@@ -43,6 +43,7 @@ ROLES = (
     "feed",
 )
 SERVERS = ("broker", "cache", "tasks")
+SERVER_STOP_S = 10.0
 KAFKA_STOP_S = 30.0
 AGENT_STOP_S = 20.0  # its running batch
 WORKER_STOP_S = 15.0  # a job that runs longer is ended, and recorded so
@@ -142,12 +143,11 @@ def _programs(
     celery = ("-m", "celery", "-A", "workers.app")
     serve = ("--host", settings.console_host, "--port", str(settings.console_port))
     data = ("topics", "broker", "setup")
+    tasks_command = valkey.tasks_command(chosen["tasks"], home.path / "tasks")
     programs = [
-        Program("broker", "broker", tuple(kafka_command), stop_s=KAFKA_STOP_S),
-        Program("cache", "cache", tuple(valkey.cache_command(chosen["cache"]))),
-        Program(
-            "tasks", "tasks", tuple(valkey.tasks_command(chosen["tasks"], home.path / "tasks"))
-        ),
+        _server(home, "broker", kafka_command, KAFKA_STOP_S),
+        _server(home, "cache", valkey.cache_command(chosen["cache"])),
+        _server(home, "tasks", tasks_command),
         python("engine", "-m", "stream.engine_process", after=("tasks",)),
         *(_agent_program(settings)(n) for n in range(1, wanted.agents + 1)),
         python(
@@ -181,6 +181,12 @@ def _programs(
     return [replace(program, after=program.after & known) for program in chosen_programs]
 
 
+def _server(home: Home, name: str, command: list[str], stop_s: float = SERVER_STOP_S) -> Program:
+    # Its environment says to whom it belongs; it needs none of the settings, nor the secret key.
+    environ = {"WIREROOM_HOME": str(home.path), "WIREROOM_PROCESS": name}
+    return Program(name, name, tuple(command), environ, stop_s=stop_s)
+
+
 def _agent_program(settings: Settings) -> Callable[[int], Program]:
     def agent(number: int) -> Program:
         arguments = ("-m", "stream.app", "worker", "--without-web", "-l", "warn")
@@ -210,8 +216,7 @@ def _steps(settings: Settings, wanted: Wanted) -> list[Step]:
     unavailable = (kafka.KafkaUnavailable,)
 
     def topics() -> None:
-        kafka.ensure_topics(settings)
-        _make_offsets_topic(settings)
+        make_topics(settings)
 
     def deployment() -> None:
         deploy_first(settings)
@@ -221,6 +226,12 @@ def _steps(settings: Settings, wanted: Wanted) -> list[Step]:
     if "agent" in wanted.roles:
         steps.append(Step("deployment", frozenset({"topics"}), deployment, unavailable))
     return steps
+
+
+def make_topics(settings: Settings) -> None:
+    """Create every topic that is missing; raises kafka.TopicError, kafka.KafkaUnavailable."""
+    kafka.ensure_topics(settings)
+    _make_offsets_topic(settings)
 
 
 def _make_offsets_topic(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from console.alerts.models import Alert
+from console.history import reading
 
 
 @dataclass(frozen=True)
@@ -45,5 +46,6 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "pages": PAGES,
         "current": current,
+        "strip": reading.strip(),
         "open_alerts": Alert.objects.filter(resolved_at=None).count(),
     }

@@ -1,0 +1,136 @@
+"""The model versions: which there are, which serves, and putting another in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from console.history import reading
+from console.history.models import DeploymentRecord
+from console.runs.models import Run
+from console.versions import deploying
+from ml import artifact
+from stream.deployments import StaleDeployment
+from stream.kafka import KafkaUnavailable
+
+HISTORY_SHOWN = 30
+WHY_LONGEST = 500
+
+
+def versions(request: HttpRequest) -> HttpResponse:
+    """List the model versions, newest first, and the history of deployments."""
+    home = settings.WIREROOM.home
+    champions = reading.champions()
+    running = {record.champion for record in champions.values()}
+    refused = {
+        str((result or {}).get("model"))
+        for result in Run.objects.filter(state=Run.State.REFUSED).values_list("result", flat=True)
+    }
+    context = {
+        "models": [
+            (m, m.name in running, m.name in refused) for m in artifact.list_models(home)[::-1]
+        ],
+        "encoders": artifact.list_encoders(home)[::-1],
+        "champions": champions,
+        "rollbacks": {name: deploying.previous(name) for name in champions},
+        "records": DeploymentRecord.objects.order_by("-offset")[:HISTORY_SHOWN],
+    }
+    return render(request, "versions/versions.html", context)
+
+
+def version(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one model version."""
+    try:
+        found = deploying.plan(name)
+    except artifact.ArtifactError as error:
+        raise Http404(str(error)) from error
+    per_label = found.new.metrics.get("labels", {})
+    context = {
+        "plan": found,
+        "model": found.new,
+        "figures": _plain(found.new.metrics),
+        "labels": sorted(per_label.items()) if isinstance(per_label, dict) else [],
+        "run": Run.objects.filter(id=found.new.run).first() if _is_run(found.new.run) else None,
+        "records": DeploymentRecord.objects.filter(champion=name).order_by("-offset")[
+            :HISTORY_SHOWN
+        ],
+    }
+    return render(request, "versions/version.html", context)
+
+
+def _plain(metrics: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(k, v) for k, v in metrics.items() if isinstance(v, int | float | str)]
+
+
+def _is_run(run: str | None) -> bool:
+    return run is not None and len(run) == 36 and run.count("-") == 4
+
+
+@require_http_methods(["GET", "POST"])
+def deploy(request: HttpRequest, name: str) -> HttpResponse:
+    """Ask whether to deploy a version, then do it."""
+    return _confirm(request, name, "deploy")
+
+
+@require_http_methods(["GET", "POST"])
+def rollback(request: HttpRequest, classifier: str) -> HttpResponse:
+    """Ask whether to put the version back that served before, then do it."""
+    before = deploying.previous(classifier)
+    if before is None or before.champion is None:
+        messages.error(
+            request, f"Nothing served {classifier} before: there is nothing to go back to."
+        )
+        return redirect("versions")
+    return _confirm(request, before.champion, "rollback")
+
+
+def _confirm(request: HttpRequest, name: str, action: str) -> HttpResponse:
+    try:
+        plan = deploying.plan(name)
+    except artifact.ArtifactError as error:
+        raise Http404(str(error)) from error
+    failure = ""
+    status = 200
+    if request.method == "POST":
+        failure, status = _publish(request, plan)
+        if not failure:
+            return redirect("versions")
+        plan = deploying.plan(name)
+    context = {"plan": plan, "action": action, "failure": failure}
+    return render(request, "versions/confirm.html", context, status=status)
+
+
+def _publish(request: HttpRequest, plan: deploying.Plan) -> tuple[str, int]:
+    """Publish what was confirmed; return what went wrong, empty where nothing did."""
+    seen = request.POST.get("based_on", "")
+    confirmed = request.POST.get("champion", "")
+    if confirmed != plan.new.name or not (seen == "" or (seen.isascii() and seen.isdigit())):
+        return "The form does not fit this page any more; look at it again.", 409
+    if plan.refused and request.POST.get("in_spite") != "yes":
+        return "The gate refused this version; confirm that you deploy it in spite of that.", 409
+    why = request.POST.get("why", "").strip()[:WHY_LONGEST]
+    try:
+        offset = deploying.deploy(
+            plan.classifier,
+            plan.new.name,
+            by=request.user.get_username(),
+            why=why,
+            based_on=int(seen) if seen else None,
+        )
+    except StaleDeployment as error:
+        return f"Refused: {error}. This page shows what serves now.", 409
+    except KafkaUnavailable as error:
+        return f"Not deployed: {error}", 503
+    except artifact.ArtifactError as error:
+        return f"Not deployed, its files are broken: {error}", 409
+    messages.success(
+        request,
+        f"{plan.new.name} is deployed for {plan.classifier} by record {offset}: "
+        "the agents answer with it from their next batch on.",
+    )
+    return "", 200

@@ -1,0 +1,53 @@
+"""Fixtures that every test may use: the assets, a home, real servers, a whole system."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.settings import Settings
+from stream import kafka
+from tests.running import SERVERS, Running, running
+
+_prefixes = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """The folder that `make setup` filled; without it hardly anything can be tested."""
+    folder = Settings().assets
+    if not (folder / "kafka").is_dir():
+        pytest.exit(f"no assets in {folder}: run `make setup`", returncode=2)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home folder."""
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def services(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Real broker, cache and tasks server with all topics, one for the session; their settings."""
+    with running(tmp_path_factory.mktemp("services"), "--only", *SERVERS) as system:
+        yield system.settings
+
+
+@pytest.fixture
+def isolated(services: Settings) -> Settings:
+    """The session's servers with topics, ledger and reports of this test's own (by prefix)."""
+    settings = replace(services, topic_prefix=f"t{next(_prefixes)}.")
+    kafka.ensure_topics(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def system(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The whole system with two agents and no feed, one for the session."""
+    with running(tmp_path_factory.mktemp("system"), "--no-feed", "--agents", "2") as system:
+        yield system
