@@ -6,7 +6,7 @@ import functools
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import redis
 
@@ -52,7 +52,7 @@ def _client(address: str) -> redis.Redis:
 def read_valkey(name: str, address: str) -> Valkey:
     """Ask one server."""
     try:
-        info = cast("dict[str, Any]", _client(address).info())
+        info: dict[str, Any] = _client(address).info()
     except redis.RedisError as error:
         return Valkey(name, error=str(error))
     keys = sum(v["keys"] for k, v in info.items() if k.startswith("db") and isinstance(v, dict))
@@ -76,7 +76,7 @@ def queue_depths(tasks: str) -> list[tuple[str, int]] | None:
     queues = (names.QUEUE_HEADS, names.QUEUE_ENCODERS)
     try:
         client = _client(tasks)
-        return [(queue, cast("int", client.llen(queue))) for queue in queues]
+        return [(queue, client.llen(queue)) for queue in queues]
     except redis.RedisError:
         return None
 

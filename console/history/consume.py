@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
@@ -185,13 +186,14 @@ class History:
 
 
 def _message(raw: KafkaMessage) -> Message:
+    pairs: list[tuple[str, Any]] = list(raw.headers() or [])  # type: ignore[arg-type]  # a union in its stubs
     return Message(
         partition=raw.partition() or 0,
         offset=raw.offset() or 0,
         at=_moment(raw),
         key=_bytes(raw.key()),
         value=_bytes(raw.value()),
-        headers=[(key, _bytes(value)) for key, value in raw.headers() or []],
+        headers=[(key, _bytes(value)) for key, value in pairs],
     )
 
 

@@ -6,6 +6,7 @@ time is needed, and a look at an untouched table costs one page of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import models
@@ -65,5 +66,5 @@ def _results(before: datetime) -> int:
     return _delete(Result, ids)
 
 
-def _delete(model: type[models.Model], keys: list[object] | list[int]) -> int:
+def _delete(model: type[models.Model], keys: Sequence[object]) -> int:
     return model._default_manager.filter(pk__in=keys).delete()[0] if keys else 0

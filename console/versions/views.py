@@ -55,7 +55,7 @@ def version(request: HttpRequest, name: str) -> HttpResponse:
         "model": found.new,
         "figures": _plain(found.new.metrics),
         "labels": sorted(per_label.items()) if isinstance(per_label, dict) else [],
-        "run": Run.objects.filter(id=found.new.run).first() if _is_run(found.new.run) else None,
+        "run": _run(found.new.run),
         "records": DeploymentRecord.objects.filter(champion=name).order_by("-offset")[
             :HISTORY_SHOWN
         ],
@@ -67,8 +67,10 @@ def _plain(metrics: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(k, v) for k, v in metrics.items() if isinstance(v, int | float | str)]
 
 
-def _is_run(run: str | None) -> bool:
-    return run is not None and len(run) == 36 and run.count("-") == 4
+def _run(run: str | None) -> Run | None:
+    """Return the run a version names; the factory's versions name none of this database's."""
+    is_ours = run is not None and len(run) == 36 and run.count("-") == 4
+    return Run.objects.filter(id=run).first() if run and is_ours else None
 
 
 @require_http_methods(["GET", "POST"])

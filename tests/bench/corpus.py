@@ -29,9 +29,9 @@ def read(assets: Path) -> list[str]:
             texts[row.text] = None
             continue
         words = iter(row.text.split())
-        while len(piece := list(islice(words, max(FEWEST_WORDS, round(draw.gauss(*AG_WORDS)))))) >= (
-            FEWEST_WORDS
-        ):
+        while len(
+            piece := list(islice(words, max(FEWEST_WORDS, round(draw.gauss(*AG_WORDS)))))
+        ) >= (FEWEST_WORDS):
             texts[" ".join(piece)] = None
     chosen = list(texts)
     draw.shuffle(chosen)

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from confluent_kafka import TopicPartition
 from rich.console import Console
@@ -84,7 +85,7 @@ def measure(settings: Settings, console: Console) -> list[Figure]:
         _show(console, "all seen", seen)
         together = answer(running, [text for text in copied for _ in range(COPIES)])
         _show(console, f"{COPIES} copies", together)
-    between = [(a + b) / 2 for a, b in zip([t.rate for t in plain], [t.rate for t in plain[1:]])]
+    between = [(a + b) / 2 for a, b in pairwise(t.rate for t in plain)]
     overhead = [
         turn.cpu_us - (before.cpu_us + after.cpu_us) / 2
         for turn, before, after in zip(whole, plain, plain[1:], strict=False)

@@ -127,7 +127,8 @@ def open_transactions(kafka: str) -> dict[str, int]:
 def parse(message: Message) -> Seen:
     """Read one message of either output topic."""
     topic, value = message.topic() or "", message.value()
-    headers = {key: _bytes(v) for key, v in message.headers() or []}
+    pairs: list[tuple[str, Any]] = list(message.headers() or [])  # type: ignore[arg-type]  # a union in its stubs
+    headers = {key: _bytes(v) for key, v in pairs}
     uri = (_bytes(message.key()) or b"").decode("utf-8", "replace")
     kind: Outcome = "result"
     fields: dict[str, Any] = {}

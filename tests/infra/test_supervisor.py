@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,13 +57,15 @@ def test_killed_servers_are_started_again_and_their_data_is_there(servers: Runni
     assert kafka.partition_counts(servers.settings)[names.ARTICLES.name] == 8
 
 
+def _has_another_pid(servers: Running, pid: int) -> bool:
+    return servers.process("cache")["pid"] not in (None, pid)
+
+
 def test_what_dies_again_and_again_waits_longer_each_time(servers: Running) -> None:
     for _ in range(4):
         pid = servers.process("cache")["pid"]
         os.kill(pid, signal.SIGKILL)
-        wait_until(
-            lambda pid=pid: servers.process("cache")["pid"] not in (None, pid), 20, "a restart"
-        )
+        wait_until(partial(_has_another_pid, servers, pid), 20, "a restart")
     log = (servers.home / "test-supervisor.log").read_text()
     delays = [float(line.split()[-2]) for line in log.splitlines() if "cache ended" in line]
     assert delays[-2:] in ([1.0, 2.0], [2.0, 4.0])

@@ -221,8 +221,18 @@ def test_a_later_version_supersedes_the_earlier_one(house: House) -> None:
 
 
 def test_an_older_version_that_comes_late_is_stale_and_supersedes_nothing(house: House) -> None:
-    new = {"uri": "a", "title": "new", "version": 2, "published_at": "2026-01-02T00:00:00Z"}
-    old = {"uri": "a", "title": "old", "version": 1, "published_at": "2026-01-01T00:00:00Z"}
+    new: dict[str, object] = {
+        "uri": "a",
+        "title": "new",
+        "version": 2,
+        "published_at": "2026-01-02T00:00:00Z",
+    }
+    old: dict[str, object] = {
+        "uri": "a",
+        "title": "old",
+        "version": 1,
+        "published_at": "2026-01-01T00:00:00Z",
+    }
     house.batch(new)
     [output] = house.batch(old).outputs
     value = result(output)
@@ -263,7 +273,11 @@ def test_an_article_of_a_killed_uri_stays_dead(house: House) -> None:
 
 
 def test_an_embargoed_article_is_held_and_not_answered(house: House) -> None:
-    article = {"uri": "a", "headlines": [{"value": "x"}], "embargoedUntil": "9999-01-01T00:00:00Z"}
+    article: dict[str, object] = {
+        "uri": "a",
+        "headlines": [{"value": "x"}],
+        "embargoedUntil": "9999-01-01T00:00:00Z",
+    }
     batch = house.batch(article)
     [output] = batch.outputs
     assert output.topic == "wire.held.v1"
@@ -319,7 +333,7 @@ def test_an_empty_article_is_an_abstention(house: House) -> None:
 
 
 def test_a_date_in_the_year_9999_is_ordered_like_any_other(house: House) -> None:
-    late = {"uri": "a", "title": "late", "published_at": "9999-12-31T23:59:59Z"}
+    late: dict[str, object] = {"uri": "a", "title": "late", "published_at": "9999-12-31T23:59:59Z"}
     house.batch(late)
     [output] = house.batch({"uri": "a", "title": "x", "published_at": "2026-01-01"}).outputs
     assert result(output)["stale"] is True

@@ -58,7 +58,10 @@
       title.append(flag);
     }
     cell(row, "t-label label", item.label ?? "–").title = item.classifier;
-    cell(row, "t-conf num").append(bar(item.confidence, item.decision), `${(100 * item.confidence).toFixed(1)} %`);
+    const value = document.createElement("span");
+    value.className = "conf-value";
+    value.textContent = item.label === null ? "–" : `${(100 * item.confidence).toFixed(1)} %`;
+    cell(row, "t-conf num").append(bar(item.confidence, item.decision), value);
     cell(row, `t-decision decision ${item.decision}`, item.decision);
     const model = cell(row, "t-model mono");
     if (item.model) link(model, item.model_href, item.model, false);
