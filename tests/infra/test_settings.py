@@ -21,7 +21,7 @@ from infra.settings import SettingError, Settings, load
         ("WIREROOM_KAFKA", "broker", "WIREROOM_KAFKA='broker': expected host:port"),
         ("WIREROOM_ENGINE", "here", "WIREROOM_ENGINE='here': expected unix:/path or tcp://"),
         ("WIREROOM_TASKS", "redis://127.0.0.1:6379/0", "is the cache too"),
-        ("WIREROOM_HOMES", "/tmp", "WIREROOM_HOMES is no setting; known are WIREROOM_ALLOWED"),
+        ("WIREROOM_HOMES", "/tmp", "WIREROOM_HOMES is no setting; known are WIREROOM_"),
     ],
 )
 def test_a_wrong_value_is_refused_by_key_and_value(key: str, value: str, says: str) -> None:

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-import psutil
 import redis
 
 from infra import names
+from infra.home import is_alive
 from stream import kafka
 from tests.running import SERVERS, command, running, start, stop, wait_until
 
 ONLY = ("--only", *SERVERS)
 
 
-def processes_of(home: Path) -> list[int]:
-    """Return the processes whose environment names this home."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("WIREROOM_HOME") == str(home):
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
+def alive(processes: list[dict[str, Any]]) -> list[str]:
+    """Return the names of those that still run."""
+    return [process["name"] for process in processes if is_alive(process)]
 
 
 def test_up_after_down_keeps_data_ports_and_login(assets: Path, tmp_path: Path) -> None:
@@ -38,7 +32,8 @@ def test_up_after_down_keeps_data_ports_and_login(assets: Path, tmp_path: Path) 
             tasks.set("kept", "too")
         login = (home / "secrets.json").read_text()
         assert (home / "secrets.json").stat().st_mode & 0o777 == 0o600
-    assert processes_of(home) == []
+        processes = first.state["processes"]
+    assert alive(processes) == []
     with running(home, *ONLY) as second:
         assert second.settings == settings
         messages = kafka.read_to_end(second.settings, names.ALERTS.name, partitions=1)
@@ -50,10 +45,11 @@ def test_up_after_down_keeps_data_ports_and_login(assets: Path, tmp_path: Path) 
 
 def test_a_killed_supervisor_leaves_no_process_and_up_goes_on(assets: Path, tmp_path: Path) -> None:
     system = start(tmp_path, *ONLY)
-    assert len(processes_of(tmp_path)) == 3
+    processes = system.state["processes"]
+    assert alive(processes) == list(SERVERS)
     system.supervisor.kill()
     system.supervisor.wait()
-    wait_until(lambda: not processes_of(tmp_path), 5, "all children gone")
+    wait_until(lambda: not alive(processes), 5, "all children gone")
     answer = command("status", "--json", "--home", str(tmp_path))
     assert json.loads(answer.stdout)["ready"] is False
     with running(tmp_path, *ONLY) as again:
@@ -63,6 +59,7 @@ def test_a_killed_supervisor_leaves_no_process_and_up_goes_on(assets: Path, tmp_
 
 def test_a_stopped_supervisor_exits_in_good_order(assets: Path, tmp_path: Path) -> None:
     system = start(tmp_path, *ONLY)
+    processes = system.state["processes"]
     assert stop(system.supervisor) == 0
-    assert processes_of(tmp_path) == []
+    assert alive(processes) == []
     assert system.command("down").returncode == 1  # nothing runs any more
