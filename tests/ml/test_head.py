@@ -1,0 +1,94 @@
+"""A head's probabilities and decisions against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from ml import artifact
+from ml.artifact import ArtifactError, ModelManifest
+from ml.head import Head, softmax
+
+MANIFEST = ModelManifest(
+    classifier="topic",
+    encoder="minilm-l6+17e1",
+    labels=["acq", "earn"],
+    languages=["en"],
+    temperature=2.0,
+    threshold=0.75,
+    dataset="r8+33abca7c",
+    created_at="2026-03-01T12:00:00.000Z",
+)
+# Logits of (1, 0) are (2 ln 3, 0): odds of 9 to 1, and of 3 to 1 at temperature 2.
+WEIGHTS = np.array([[2 * math.log(3), 0.0], [0.0, 0.0]], np.float32)
+BIAS = np.array([0.0, 0.0], np.float32)
+
+
+def test_the_temperature_divides_the_logits() -> None:
+    scores = Head(MANIFEST, WEIGHTS, BIAS).scores(np.array([[1, 0], [0, 1]], np.float16))
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, [[0.75, 0.25], [0.5, 0.5]], atol=1e-6)
+
+
+def test_the_bias_counts_and_is_divided_too() -> None:
+    bias = np.array([0.0, 2 * math.log(4)], np.float32)
+    scores = Head(MANIFEST, WEIGHTS, bias).scores(np.array([[0, 1]], np.float16))
+    np.testing.assert_allclose(scores, [[0.2, 0.8]], atol=1e-6)
+
+
+def test_no_articles_have_no_scores() -> None:
+    assert Head(MANIFEST, WEIGHTS, BIAS).scores(np.empty((0, 2), np.float16)).shape == (0, 2)
+
+
+def test_huge_logits_are_still_probabilities() -> None:
+    np.testing.assert_array_equal(softmax(np.array([[1e4, 0.0]], np.float32)), [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "confidence", "decision"),
+    [(0.75, 0.75, "accept"), (0.75, 0.7499, "review"), (None, 1.0, "review")],
+)
+def test_the_threshold_itself_is_accepted(
+    threshold: float | None, confidence: float, decision: str
+) -> None:
+    manifest = msgspec.structs.replace(MANIFEST, threshold=threshold)
+    assert Head(manifest, WEIGHTS, BIAS).decide(confidence) == decision
+
+
+@pytest.mark.parametrize(
+    ("change", "weights", "bias", "reason"),
+    [
+        ({"labels": ["acq"]}, WEIGHTS, BIAS, "1 labels, but weights"),
+        ({}, WEIGHTS, BIAS[:1], "2 labels, but weights"),
+        ({}, WEIGHTS[0], BIAS, "2 labels, but weights"),
+        ({"labels": []}, WEIGHTS, BIAS, "expected 1 to 100000 labels, got 0"),
+        ({"temperature": 0.0}, WEIGHTS, BIAS, "temperature 0.0 is not over 0"),
+        ({"temperature": float("nan")}, WEIGHTS, BIAS, "temperature nan is not over 0"),
+    ],
+)
+def test_a_head_that_does_not_fit_its_manifest_is_refused(
+    change: dict[str, object], weights: np.ndarray, bias: np.ndarray, reason: str
+) -> None:
+    with pytest.raises(ArtifactError, match=reason):
+        Head(msgspec.structs.replace(MANIFEST, **change), weights, bias)
+
+
+def test_a_saved_head_answers_as_before(home: Path) -> None:
+    tensors = artifact.write_tensors({"weights": WEIGHTS, "bias": BIAS})
+    manifest, _ = artifact.save_model(home, MANIFEST, {"head.safetensors": tensors})
+    head = Head.load(artifact.model_path(home, manifest.name))
+    assert head.width == 2
+    np.testing.assert_allclose(
+        head.scores(np.array([[1, 0]], np.float16)), [[0.75, 0.25]], atol=1e-6
+    )
+
+
+def test_a_model_without_its_bias_is_refused(home: Path) -> None:
+    tensors = artifact.write_tensors({"weights": WEIGHTS})
+    manifest, _ = artifact.save_model(home, MANIFEST, {"head.safetensors": tensors})
+    with pytest.raises(ArtifactError, match=r"expected bias, weights; got \['weights'\]"):
+        Head.load(artifact.model_path(home, manifest.name))
