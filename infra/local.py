@@ -251,22 +251,23 @@ def _make_offsets_topic(settings: Settings) -> None:
 
 
 def deploy_first(settings: Settings) -> None:
-    """Deploy the newest model version of each classifier that has never been deployed.
+    """Deploy the newest model version of each classifier, where nothing was ever deployed.
 
-    Raises StartError where there is neither a deployment nor a model.
+    Later versions, and new classifiers, are an operator's to deploy. Raises StartError where there
+    is neither a deployment nor a model.
     """
-    known = deployments.read(settings).current
+    if deployments.read(settings).current:
+        return
     newest = {m.classifier: m.name for m in artifact.list_models(settings.home)}
-    if not known and not newest:
+    if not newest:
         raise StartError(
             f"no model in {settings.home / 'models'} nor in {settings.assets}: run `make setup`"
         )
     for classifier, model in newest.items():
-        if classifier not in known:
-            deployments.publish(
-                settings, classifier, model, by="wireroom", why="first start", based_on=None
-            )
-            log.info("deployed %s", model)
+        deployments.publish(
+            settings, classifier, model, by="wireroom", why="first start", based_on=None
+        )
+        log.info("deployed %s", model)
 
 
 def main() -> int:

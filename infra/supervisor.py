@@ -161,7 +161,7 @@ class Supervisor:
         watched = []
         ready = set(self._done)
         for child in self._children.values():
-            if child.pid is None or child.program.once:
+            if child.pid is None or child.program.once or child.state == "stopped":
                 continue
             program = child.program
             if (answer := answers.get((program.name, child.pid))) is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +32,8 @@ EncoderOption = Annotated[str | None, typer.Option(help="An encoder's name or id
 SHOWN_RUNS = 20
 # What a run ends as when nothing is wrong.
 GOOD = ("succeeded", "unchanged")
+
+NAMES = ("run", "model")  # for copying into the next command: never cut
 
 
 def register(app: typer.Typer) -> None:
@@ -97,14 +98,15 @@ def runs(
     as_json: JsonOption = False,
 ) -> None:
     """List the newest runs: what was done, by whom, and how it ended."""
-    settings = _settings(home)
-    found = _runs(settings, count)
+    from infra.cli import database  # here: Django, which --help must not wait for
+
+    found = database.newest_runs(_settings(home), count)
     if as_json:
         print_json(found)
         return
     table = Table(box=None, pad_edge=False)
     for title in ("run", "job", "state", "by", "asked for", "accuracy", "model"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title in NAMES)
     for run in found:
         result = run["result"] or {}
         accuracy = (result.get("metrics") or run["metrics"] or {}).get("accuracy")
@@ -118,35 +120,6 @@ def runs(
             escape(str(result.get("model") or "")),
         )
     out.print(table if found else "no runs yet; `wireroom train` makes one")
-
-
-def _runs(settings: Settings, count: int) -> list[dict[str, Any]]:
-    # Here: Django, which --help must not wait for; its models load once it is set up.
-    import django
-
-    os.environ.update(settings.environ())
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-    django.setup()
-    from django.db import OperationalError, ProgrammingError
-
-    from console.runs.models import Run
-
-    moments = ("created_at", "started_at", "ended_at")
-    plain = ("job", "state", "by", "stage", "done", "total", "metrics", "spec", "result")
-    try:
-        rows = list(
-            Run.objects.order_by("-created_at").values("id", "log_path", *moments, *plain)[:count]
-        )
-    except (OperationalError, ProgrammingError):  # no tables before the first start
-        return []
-    return [
-        {
-            **row,
-            "id": str(row["id"]),
-            **{key: row[key] and row[key].isoformat() for key in moments},
-        }
-        for row in rows
-    ]
 
 
 def _perform(asked: dict[str, Any], home: Path | None, *, as_json: bool) -> None:

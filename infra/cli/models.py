@@ -12,6 +12,8 @@ from infra.cli.terminal import HomeOption, JsonOption, connected, out, print_jso
 
 METRICS = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("ece", "calibration error"))
 
+NAMES = ("model", "encoder", "dataset")  # for copying into the next command: never cut
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
@@ -41,7 +43,7 @@ def models(
         return
     table = Table(box=None, pad_edge=False)
     for title in ("model", "serves", "encoder", "dataset", *(t for _, t in METRICS), "made"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title in NAMES)
     for model in found:
         table.add_row(
             model.name,
@@ -66,7 +68,7 @@ def datasets(home: HomeOption = None, as_json: JsonOption = False) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for title in ("dataset", "labels", "articles by split", "source"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title in NAMES)
     for dataset in found:
         rows = ", ".join(f"{split} {count:,}" for split, count in dataset.rows.items())
         table.add_row(dataset.id, str(len(dataset.labels)), rows, dataset.source)
@@ -77,11 +79,16 @@ def deploy(
     classifier: Annotated[str, typer.Argument(help="The classifier, e.g. topic.")],
     model: Annotated[str, typer.Argument(help="The version: its name, or its number alone.")],
     why: Annotated[str, typer.Option(help="Goes into the history.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a version that the gate refused.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a model version answer for its classifier from now on."""
-    from ml import artifact  # here: --help must not wait for numpy
+    # Here: numpy, Django and Kafka's client, which --help must not wait for.
+    from infra.cli import database
+    from ml import artifact
     from stream import deployments
 
     settings = connected(home)
@@ -92,6 +99,8 @@ def deploy(
         raise ValueError(f"no version {model!r} of {classifier}; there are {known}")
     manifest = wanted[-1]
     artifact.check_files(settings.home / manifest.folder, manifest)
+    if not force and (reasons := database.refusals(settings, manifest.name)):
+        raise ValueError(f"the gate refused {manifest.name} ({'; '.join(reasons)}); see --force")
     current = deployments.read(settings).current.get(classifier)
     if current is not None and current.deployment.champion == manifest.name:
         _deployed(classifier, manifest.name, current.offset, "already serves", as_json=as_json)

@@ -28,8 +28,10 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LATER = 2  # exit status of a command whose capability comes later
+PIPE_COLUMNS = 200
 
-out = Console()
+# Into a file or a pipe tables are as wide as they need; 80 columns would cut names.
+out = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
 err = Console(stderr=True)
 
 
