@@ -1,0 +1,108 @@
+"""One trial: start, feed, strike, wait until all is answered, and judge."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.settings import Settings
+from tests.chaos import articles, expected, journal, observed, verdict
+from tests.chaos.faults import Faults, Struck
+from tests.chaos.feeder import Feeder
+from tests.running import Running
+
+QUIET_S = 3.0  # after the last expected message, for one too many to show itself
+ANSWERED_WITHIN_S = 240.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one trial does."""
+
+    articles: int
+    faults: list[str]
+    seed: int
+    rate: float
+    transactional: bool = False
+
+
+@dataclass
+class Outcome:
+    """What came of a trial; `problems` is empty when all is as it must be."""
+
+    figures: dict[str, Any]
+    struck: list[tuple[Struck, verdict.Resumption]]
+    problems: list[str]
+
+
+def run(system: Running, plan: Plan, folder: Path, *, verified: bool = True) -> Outcome:
+    """Feed and strike a running system, then judge all that came out since the beginning."""
+    kafka = system.settings.kafka
+    start = observed.stable_ends(kafka, [observed.RESULTS, observed.DEADLETTERS])
+    sent = articles.messages(articles.Corpus(Settings().assets), plan.articles, plan.seed)
+    path = folder / "journal.jsonl"
+    feeder = Feeder(kafka, path, sent, plan.rate, transactional=plan.transactional, seed=plan.seed)
+    watcher = observed.Watcher(kafka, start)
+    faults = Faults(system, plan.faults, plan.articles / plan.rate, plan.seed)
+    watcher.start()
+    feeder.start()
+    faults.start()
+    feeder.join()
+    faults.join()
+    lines = journal.read(path)
+    wanted = expected.expect(lines)
+    _wait_answered(watcher, len(wanted))
+    system.wait_ready()
+    watcher.close()
+    after = observed.read_after(kafka, start)
+    judged = verdict.judge(wanted, after)
+    problems = [*feeder.failures, *faults.failures, *judged.examples()]
+    differing = verdict.differences(watcher.seen, after)
+    problems += [f"differs between the verifiers: {one}" for one in differing[: verdict.SHOWN]]
+    by_place = {(line.partition, line.offset): line for line in lines}
+    struck = [(s, verdict.resumption(s.at, by_place, watcher.seen)) for s in faults.struck]
+    figures: dict[str, Any] = {
+        "articles": len(lines),
+        "expected": len(wanted),
+        "seen": len(after),
+        "faults": len(struck),
+        "lost": len(judged.lost),
+        "doubled": len(judged.doubled),
+        "reordered": len(judged.reordered),
+        "unexpected": len(judged.unexpected),
+        "wrong": len(judged.wrong),
+        "verifiers_differ": len(differing),
+        "open_transactions": len(observed.open_transactions(kafka)),
+        "first_result_s": verdict.spread([r.any_s for _, r in struck if r.any_s is not None]),
+        "last_partition_s": verdict.spread([r.worst_s for _, r in struck if r.worst_s is not None]),
+    }
+    if verified:
+        _reckon(system, figures, problems)
+    return Outcome(figures, struck, problems)
+
+
+def _wait_answered(watcher: observed.Watcher, count: int) -> None:
+    deadline = time.monotonic() + ANSWERED_WITHIN_S
+    while len(watcher.seen) < count and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(QUIET_S)
+
+
+def _reckon(system: Running, figures: dict[str, Any], problems: list[str]) -> None:
+    """Ask the system itself: its ledger, and every label computed again."""
+    for name, command, field, wanted in (
+        ("ledger_difference", ("ledger", "--json"), "difference", 0),
+        ("verify_agreement", ("verify", "--json"), "agreement", 1.0),
+    ):
+        answer = system.command(*command, timeout_s=400)
+        try:
+            value = json.loads(answer.stdout)[field]
+        except (ValueError, KeyError):
+            value = None
+        figures[name] = value
+        if value is None or not math.isclose(value, wanted):
+            problems.append(f"wireroom {' '.join(command)}: {answer.stdout}{answer.stderr}"[:600])
