@@ -49,15 +49,17 @@ def count(outcomes: Iterable[Outcome]) -> Account:
 
 
 def to_metadata(account: Account) -> str:
-    """Return the account as it is committed beside an offset (Kafka allows 4,096 bytes)."""
-    return msgspec.json.encode(account).decode()
+    """Return the account as it is committed beside an offset (Kafka allows 4,096 bytes).
+
+    It ends with a NUL: confluent-kafka 2.16 reads metadata as a C string and past its end.
+    """
+    return msgspec.json.encode(account).decode() + "\0"
 
 
 def from_metadata(metadata: str | None) -> Account:
     """Read a committed account; an offset that nobody annotated has an empty one.
 
-    What follows the JSON is ignored: confluent-kafka 2.16 may read past the metadata's end
-    (`Consumer.committed` does, `list_consumer_group_offsets` was not seen to).
+    What follows the JSON is ignored (see `to_metadata`).
     """
     if not metadata:
         return Account()
