@@ -15,6 +15,7 @@ from tests.chaos.faults import Faults, Struck
 from tests.chaos.feeder import Feeder
 from tests.running import Running
 
+TRANSACTION_S = 15.0  # a dead agent's open transaction ends within this
 QUIET_S = 3.0  # after the last expected message, for one too many to show itself
 ANSWERED_WITHIN_S = 240.0
 
@@ -57,12 +58,14 @@ def run(system: Running, plan: Plan, folder: Path, *, verified: bool = True) -> 
     wanted = expected.expect(lines)
     _wait_answered(watcher, len(wanted))
     system.wait_ready()
+    hanging = _wait_closed(kafka)
     watcher.close()
     after = observed.read_after(kafka, start)
     judged = verdict.judge(wanted, after)
     problems = [*feeder.failures, *faults.failures, *judged.examples()]
     differing = verdict.differences(watcher.seen, after)
     problems += [f"differs between the verifiers: {one}" for one in differing[: verdict.SHOWN]]
+    problems += [f"open transactions: {hanging}"] if hanging else []
     by_place = {(line.partition, line.offset): line for line in lines}
     struck = [(s, verdict.resumption(s.at, by_place, watcher.seen)) for s in faults.struck]
     figures: dict[str, Any] = {
@@ -76,7 +79,7 @@ def run(system: Running, plan: Plan, folder: Path, *, verified: bool = True) -> 
         "unexpected": len(judged.unexpected),
         "wrong": len(judged.wrong),
         "verifiers_differ": len(differing),
-        "open_transactions": len(observed.open_transactions(kafka)),
+        "open_transactions": len(hanging),
         "first_result_s": verdict.spread([r.any_s for _, r in struck if r.any_s is not None]),
         "last_partition_s": verdict.spread([r.worst_s for _, r in struck if r.worst_s is not None]),
     }
@@ -90,6 +93,14 @@ def _wait_answered(watcher: observed.Watcher, count: int) -> None:
     while len(watcher.seen) < count and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(QUIET_S)
+
+
+def _wait_closed(kafka: str) -> dict[str, int]:
+    """Return the transactions that are still open after the time that one may take."""
+    deadline = time.monotonic() + TRANSACTION_S
+    while (hanging := observed.open_transactions(kafka)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return hanging
 
 
 def _reckon(system: Running, figures: dict[str, Any], problems: list[str]) -> None:
