@@ -57,6 +57,7 @@ class Report:
             )
             for name, value in self.figures.items()
             if name != "ready"
+            and value != ""
             and isinstance(value, str | int | float)
             and not isinstance(value, bool)
         ]

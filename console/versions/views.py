@@ -20,6 +20,7 @@ from stream.kafka import KafkaUnavailable
 
 HISTORY_SHOWN = 30
 WHY_LONGEST = 500
+SHOWN_ABOVE = ("accuracy", "macro_f1", "ece", "accepted", "threshold")
 
 
 def versions(request: HttpRequest) -> HttpResponse:
@@ -64,7 +65,8 @@ def version(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _plain(metrics: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(k, v) for k, v in metrics.items() if isinstance(v, int | float | str)]
+    plain = {k: v for k, v in metrics.items() if isinstance(v, int | float | str)}
+    return [(name, value) for name, value in plain.items() if name not in SHOWN_ABOVE]
 
 
 def _run(run: str | None) -> Run | None:

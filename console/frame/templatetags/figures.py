@@ -13,6 +13,9 @@ from console.runs.models import Run
 
 register = template.Library()
 
+# What Django hands a filter for something that is not there at all; 0 is there.
+ABSENT: tuple[object, ...] = (None, "")
+
 # Marks that turn text around, and control characters: they act on the text beside them.
 _ACTIVE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
@@ -34,13 +37,13 @@ def inert(text: str | None, length: int = 0) -> str:
 @register.filter
 def count(number: float | None) -> str:
     """Return 12345 as 12,345; a dash where it is not known."""
-    return "–" if number is None else f"{number:,.0f}"
+    return "–" if number in ABSENT or number is None else f"{number:,.0f}"
 
 
 @register.filter
 def rate(number: float | None) -> str:
     """Return a rate with three figures."""
-    if number is None:
+    if number in ABSENT or number is None:
         return "–"
     return f"{number:,.0f}" if number >= 100 else f"{number:.1f}"
 
@@ -48,13 +51,13 @@ def rate(number: float | None) -> str:
 @register.filter
 def percent(share: float | None, digits: int = 1) -> str:
     """Return 0.964 as 96.4 %."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+    return "–" if share in ABSENT or share is None else f"{100 * share:.{digits}f} %"
 
 
 @register.filter
 def size(octets: float | None) -> str:
     """Return bytes in a unit that reads well."""
-    if octets is None:
+    if octets in ABSENT or octets is None:
         return "–"
     for unit in ("B", "KiB", "MiB"):
         if abs(octets) < 1024:
@@ -66,7 +69,7 @@ def size(octets: float | None) -> str:
 @register.filter
 def span(seconds: float | None) -> str:
     """Return a length of time in one unit, e.g. 12 s, 3 min, 5 h, 2 d."""
-    if seconds is None:
+    if seconds in ABSENT or seconds is None:
         return "–"
     for length, unit, bound in ((1, "s", 100), (60, "min", 90), (3600, "h", 48)):
         if seconds < bound * length:
@@ -78,7 +81,7 @@ def span(seconds: float | None) -> str:
 @register.filter
 def age(moment: datetime | None) -> str:
     """Return how long ago a moment was."""
-    if moment is None:
+    if not moment:
         return "never"
     return span(max(0.0, (timezone.now() - moment).total_seconds()))
 
@@ -86,7 +89,7 @@ def age(moment: datetime | None) -> str:
 @register.filter
 def clock(moment: datetime | None) -> str:
     """Return the time of day in UTC, with the date where it is not today's."""
-    if moment is None:
+    if not moment:
         return "–"
     moment = moment.astimezone(UTC) if 1 < moment.year < 9999 else moment
     if moment.date() == timezone.now().date():

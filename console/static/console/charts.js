@@ -9,10 +9,10 @@
   let plots = [];
   let data = null;
 
-  const options = (box, series) => ({
+  const options = (box, series, least) => ({
     width: box.clientWidth - 16, height: box.clientHeight - 10, padding: [8, 4, 0, 0], legend: { show: false }, series: [{}, ...series],
     cursor: { y: false, points: { size: 6 } },
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high || 0) * 1.15)] } },
+    scales: { y: { range: (_plot, _low, high) => [0, Math.max(least, (high || 0) * 1.15)] } },
     axes: [
       { stroke: color("--muted"), grid: { show: false }, ticks: { show: false }, font: "11px Inter, sans-serif", size: 24, space: 70, values: (_plot, values) => values.map((value) => new Date(value * 1000).toISOString().slice(11, 16)) },
       { stroke: color("--muted"), grid: { stroke: color("--line-soft"), width: 1 }, ticks: { show: false }, font: "11px Inter, sans-serif", size: 40, space: 34, values: (_plot, values) => values.map(short) },
@@ -25,8 +25,8 @@
     if (!data) return;
     const all = data.hits.map((value, index) => value + data.misses[index]);
     plots = [
-      new uPlot(options(rates, [line("--hit", true), line("--miss", true)]), [data.at, all, data.misses], rates),
-      new uPlot(options(lag, [line("--warn", true)]), [data.at, data.lag], lag),
+      new uPlot(options(rates, [line("--hit", true), line("--miss", true)], 1), [data.at, all, data.misses], rates),
+      new uPlot(options(lag, [line("--warn", true)], 20), [data.at, data.lag], lag),
     ];
   };
   const load = async () => {
