@@ -30,7 +30,8 @@ from tests.bench.figures import Figure
 from tests.bench.system import System
 
 ROUNDS = 5
-ROUND_S = 9.0  # of the bare encoder; a turn's beginning and end then weigh little
+ROUND_S = 7.0  # of the bare encoder; a turn's beginning and end then weigh little
+WARM_UP, WARM_UPS = 1000, 8  # a broker just started compiles its own code for the first thousands
 LONGEST_S = 120.0  # for the answers of one turn
 SETTLE_S = 1.0  # after the last result: ledger, acknowledgements
 COPIES, COPIED = 4, 500
@@ -76,12 +77,13 @@ def measure(settings: Settings, console: Console) -> list[Figure]:
     copied, texts = texts[:COPIED], texts[COPIED:]
     encode(bare, texts[:256])  # compiles
     sample = encode(bare, texts[:1024])
-    halves = _halves(bare, texts, round(sample.rate * ROUND_S))
+    warm_up, texts = texts[:WARM_UP], texts[WARM_UP:]
+    parts = _parts(bare, texts, round(sample.rate * ROUND_S))
     with system.running(settings) as running:
-        answer(running, texts[-512:])
-        answer(running, texts[-512:])
-        plain, whole = _turns(running, bare, halves, console)
-        seen = answer(running, halves[(ROUNDS - 1) % 2])
+        for _ in range(WARM_UPS):
+            answer(running, warm_up)
+        plain, whole = _turns(running, bare, parts, console)
+        seen = answer(running, parts[-1])
         _show(console, "all seen", seen)
         together = answer(running, [text for text in copied for _ in range(COPIES)])
         _show(console, f"{COPIES} copies", together)
@@ -115,30 +117,29 @@ def measure(settings: Settings, console: Console) -> list[Figure]:
 
 
 def _turns(
-    running: System, bare: Embedder, halves: Sequence[list[str]], console: Console
+    running: System, bare: Embedder, parts: Sequence[list[str]], console: Console
 ) -> tuple[list[Turn], list[Turn]]:
     """Return the turns of the bare encoder, one more, and those of the system."""
-    plain, whole = [encode(bare, halves[1])], []
+    plain, whole = [encode(bare, parts[-1])], []
     _show(console, "encoder", plain[-1])
-    for n in range(ROUNDS):
-        half = halves[n % 2]
-        running.clear_cache()
-        turn = answer(running, half, backlog=True)
-        if turn.hits or turn.encoded != len(half):
+    for part in parts:
+        turn = answer(running, part, backlog=True)
+        if turn.hits or turn.encoded != len(part):
             console.print(f"not all misses: {turn.hits} hits, {turn.encoded} encoded")
         whole.append(turn)
         _show(console, "Kafka to Kafka", turn)
-        plain.append(encode(bare, half))
+        plain.append(encode(bare, part))
         _show(console, "encoder", plain[-1])
     return plain, whole
 
 
-def _halves(bare: Embedder, texts: Sequence[str], size: int) -> list[list[str]]:
-    """Return two lists of `size` texts, of the same lengths as nearly as can be."""
-    chosen = texts[: 2 * min(size, len(texts) // 2)]
+def _parts(bare: Embedder, texts: Sequence[str], size: int) -> list[list[str]]:
+    """Return a list of at most `size` texts for every round, of the same lengths as nearly as can
+    be; no text twice, so that every one is a miss."""
+    chosen = texts[: ROUNDS * min(size, len(texts) // ROUNDS)]
     lengths = [len(encoded.ids) for encoded in bare.tokenizer.encode(chosen)]
     places = sorted(range(len(chosen)), key=lambda n: lengths[n])
-    return [[chosen[n] for n in sorted(places[first::2])] for first in (0, 1)]
+    return [[chosen[n] for n in sorted(places[first::ROUNDS])] for first in range(ROUNDS)]
 
 
 def encode(bare: Embedder, texts: Sequence[str]) -> Turn:

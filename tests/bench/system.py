@@ -57,18 +57,12 @@ class System:
         asked = time.time()
         deadline = time.monotonic() + REPORT_S
         while True:
-            reports = [r for r in heartbeat.read_all(self.settings) if r["figures"]]
+            reports = _reports(self.settings)
             if len(reports) == 1 + self.agents and all(r["at"] > asked for r in reports):
                 return {r["name"]: r["figures"] for r in reports}
             if time.monotonic() > deadline:
                 raise NotStarted(f"only {[r['name'] for r in reports]} report")
             time.sleep(0.05)
-
-    def clear_cache(self) -> None:
-        """Make every embedding a miss."""
-        client = redis.Redis.from_url(self.settings.cache)
-        client.flushall()
-        client.close()
 
     @contextmanager
     def engine_stopped(self) -> Iterator[None]:
@@ -124,13 +118,17 @@ def _wait_until_ready(system: System, log: Path) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         try:
-            reports = [r for r in heartbeat.read_all(system.settings) if r["figures"]]
+            reports = _reports(system.settings)
         except redis.RedisError:
             reports = []
-        if len(reports) == 1 + system.agents and all(r["figures"]["ready"] for r in reports):
+        if len(reports) == 1 + system.agents and all(r["figures"].get("ready") for r in reports):
             return
         time.sleep(0.2)
     raise NotStarted(_end_of(log))
+
+
+def _reports(settings: Settings) -> list[dict[str, Any]]:
+    return [r for r in heartbeat.read_all(settings) if r["role"] in ("engine", "agent")]
 
 
 def _end_of(log: Path) -> str:
