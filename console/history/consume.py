@@ -55,6 +55,7 @@ class History:
         self._killed: set[str] = set()
         self._written: deque[tuple[float, int]] = deque()
         self.skipped: Counter[str] = Counter()
+        self.messages = 0
         self.ready = False
 
     def run(self) -> None:
@@ -143,6 +144,7 @@ class History:
             offsets[topic, partition] = offset + 1
         self._write(rows, deployments, offsets)
         self._killed.update(rows.killed)
+        self.messages += len(messages)
         self._written.append((time.monotonic(), len(messages)))
         while self._written and self._written[0][0] < time.monotonic() - RATE_WINDOW_S:
             self._written.popleft()
