@@ -68,7 +68,7 @@ def send(connected: Settings) -> None:
             connected.topic(topic.name),
             key=message.key,
             value=message.value,
-            headers=message.headers,
+            headers=dict(message.headers),
             partition=0,
         )
     assert producer.flush(20) == 0
