@@ -24,7 +24,17 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 ARRIVES_MS = 30_000
-PAGES = "/ /live/ /articles/ /deadletters/ /models/ /datasets/ /runs/ /alerts/ /cluster/".split()
+PAGES = [
+    "/",
+    "/live/",
+    "/articles/",
+    "/deadletters/",
+    "/models/",
+    "/datasets/",
+    "/runs/",
+    "/alerts/",
+    "/cluster/",
+]
 
 
 @pytest.fixture(scope="module")
