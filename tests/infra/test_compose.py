@@ -120,6 +120,23 @@ def test_only_the_console_can_be_reached_and_from_this_host_alone() -> None:
     assert not any(s.get("network_mode") or s.get("privileged") for s in SERVICES.values())
 
 
+def test_nothing_but_the_console_has_a_way_out() -> None:
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    networks = {name: s["networks"] for name, s in SERVICES.items()}
+    assert networks.pop("console") == ["inside", "outside"]
+    assert {tuple(names) for names in networks.values()} == {("inside",)}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_may_take_all_memory(service: str) -> None:
+    assert SERVICES[service]["deploy"]["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("service", SERVICES.keys() - {"kafka"})
+def test_roots_are_read_only_where_the_image_allows_it(service: str) -> None:
+    assert SERVICES[service]["read_only"] is True
+
+
 def test_state_is_kept_in_named_volumes() -> None:
     mounts = [v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", [])]
     assert set(mounts) == set(COMPOSE["volumes"]) == {"home", "kafka", "tasks", "postgres"}
