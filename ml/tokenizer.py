@@ -65,16 +65,20 @@ class Tokenizer:
 
 
 def train(texts: Iterable[str], vocabulary: int) -> bytes:
-    """Train a lower-casing WordPiece tokenizer (Devlin et al., 2019); return its tokenizer.json.
+    """Train a lower-casing byte-level BPE tokenizer (Sennrich et al., 2016); return its JSON.
 
-    Deterministic: the same texts in the same order give the same bytes.
+    Deterministic: the same texts give the same bytes, which the library's WordPiece trainer does
+    not promise. No text is unknown to it: what has no piece is spelt in bytes.
     """
-    inner = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - no password
-    inner.normalizer = normalizers.BertNormalizer(lowercase=True)
-    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    inner.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=SPECIAL, show_progress=False
+    inner = tokenizers.Tokenizer(models.BPE())
+    inner.normalizer = normalizers.Lowercase()
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     inner.train_from_iterator(texts, trainer)
     inner.post_processor = processors.TemplateProcessing(
