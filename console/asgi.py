@@ -11,8 +11,6 @@ application = get_asgi_application()
 
 from django.conf import settings  # noqa: E402 - Django must be set up before
 
-from console.live import shutdown  # noqa: E402 - the same
 from stream import heartbeat  # noqa: E402 - the same
 
-shutdown.notice()
 heartbeat.start(settings.WIREROOM, "console", lambda: {"ready": True})

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 
 from console.live.feed import MOST_ROWS, News, newest_id, news
-from console.live.shutdown import stopping
+from console.live.shutdown import notice, stopping
 
 POLL_S = 0.6
 BACK_OFF_S = 3.0
@@ -26,6 +26,7 @@ def live(request: HttpRequest) -> HttpResponse:
 
 async def stream(request: HttpRequest) -> StreamingHttpResponse:
     """Send new results as they are written, until the reader goes away or the console stops."""
+    notice()
     asked = request.headers.get("Last-Event-ID", "")
     after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     response = StreamingHttpResponse(_events(after), content_type="text/event-stream")
