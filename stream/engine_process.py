@@ -2,7 +2,8 @@
 
 A thread for each connection reads its request and tokenizes; one thread computes. It takes all
 that waits at once, drops doubles, and sorts by length, so that two agents' batches pad each other
-less. While it computes (outside Python's lock) the next requests are tokenized. A crash of the
+less. What it has just computed it remembers for some seconds: two agents that miss the same text
+in the cache at the same time cost one encoding. While it computes (outside Python's lock) the next requests are tokenized. A crash of the
 runtime ends this process alone: it is started again, and the agents ask anew.
 """
 
@@ -15,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ from infra import metrics
 from infra.settings import Settings, load
 from ml.artifact import ArtifactError, encoder_path
 from ml.embedder import Embedder
+from ml.text import digest
 from ml.tokenizer import Encoded
 from stream import engine_wire, heartbeat
 from stream.engine_wire import Answer, Describe, Description, Refusal, Request, Vectors
@@ -37,6 +40,12 @@ log = logging.getLogger(__name__)
 
 MAX_MERGED = 512
 """Texts computed in one go: beyond that merging saves no padding, it only delays answers."""
+
+RECENT_S = 10.0
+"""A vector is remembered this long: far above the time between an agent's look into the cache and
+its turn here, and short, for a killed article's vector must not stay."""
+
+RECENT_TEXTS = 8_192  # 6 MB of vectors
 
 WARM_UP = ["Oil prices rose.", "Shares fell sharply in heavy trading on Monday. " * 8]
 
@@ -51,6 +60,33 @@ class Work:
     answer: Future[np.ndarray] = field(default_factory=Future)
 
 
+class Recent:
+    """Vectors computed in the last seconds, by encoder and text digest; for one thread."""
+
+    def __init__(self, keep_s: float = RECENT_S, texts: int = RECENT_TEXTS) -> None:
+        self._keep_s = keep_s
+        self._texts = texts
+        self._vectors: OrderedDict[tuple[str, str], tuple[float, np.ndarray]] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> np.ndarray | None:
+        """Return a vector, float16 `(D,)`, None where it is not remembered."""
+        known = self._vectors.get(key)
+        return None if known is None else known[1]
+
+    def put(self, key: tuple[str, str], vector: np.ndarray) -> None:
+        """Remember a vector."""
+        self._vectors[key] = time.monotonic(), vector
+
+    def forget(self) -> None:
+        """Drop what is too old, and the oldest of too many."""
+        oldest = time.monotonic() - self._keep_s
+        while self._vectors:
+            key, (at, _) = next(iter(self._vectors.items()))
+            if at > oldest and len(self._vectors) <= self._texts:
+                return
+            del self._vectors[key]
+
+
 class Engine:
     """Encoders by id, and the one thread that computes with them."""
 
@@ -59,6 +95,7 @@ class Engine:
         self._embedders: dict[str, Embedder] = {}
         self._loading = threading.Lock()
         self._queue: SimpleQueue[Work] = SimpleQueue()
+        self._recent = Recent()
         self._waiting = 0
         self.texts = 0
         self.encoded = 0
@@ -109,15 +146,19 @@ class Engine:
     def compute_for_ever(self) -> None:
         """Take what waits, compute, answer; an error of the runtime ends the process."""
         while True:
-            group = self._take()
+            try:
+                group = self._take(RECENT_S)
+            except Empty:
+                self._recent.forget()
+                continue
             started = time.perf_counter()
             for embedder in {id(w.embedder): w.embedder for w in group}.values():
                 self._compute(embedder, [w for w in group if w.embedder is embedder])
             self.busy_s += time.perf_counter() - started
 
-    def _take(self) -> list[Work]:
-        """Wait for one request and take the others that wait already."""
-        group = [self._queue.get()]
+    def _take(self, wait_s: float) -> list[Work]:
+        """Wait for one request and take the others that wait already; raises Empty."""
+        group = [self._queue.get(timeout=wait_s)]
         while sum(len(w.texts) for w in group) < MAX_MERGED:
             try:
                 group.append(self._queue.get_nowait())
@@ -126,21 +167,31 @@ class Engine:
         return group
 
     def _compute(self, embedder: Embedder, group: list[Work]) -> None:
-        places: dict[str, int] = {}
-        unique: list[Encoded] = []
+        self._recent.forget()
+        found: dict[str, np.ndarray] = {}  # (D,) by text
+        fresh: dict[str, Encoded] = {}
+        keys: dict[str, tuple[str, str]] = {}
         for work in group:
             for text, encoded in zip(work.texts, work.encoded, strict=True):
-                if text not in places:
-                    places[text] = len(unique)
-                    unique.append(encoded)
+                if text in keys:
+                    continue
+                keys[text] = embedder.manifest.id, digest(text)
+                vector = self._recent.get(keys[text])
+                if vector is None:
+                    fresh[text] = encoded
+                else:
+                    found[text] = vector
         tokens, padding = embedder.tokens, embedder.padding
-        vectors = embedder.encode(unique)  # (U, D)
+        vectors = embedder.encode(list(fresh.values()))  # (U, D)
+        for text, vector in zip(fresh, vectors, strict=True):
+            found[text] = vector
+            self._recent.put(keys[text], vector)
         for work in group:
-            work.answer.set_result(vectors[[places[text] for text in work.texts]])
+            work.answer.set_result(np.stack([found[text] for text in work.texts]))
             self._waiting -= len(work.texts)
             self.texts += len(work.texts)
-        self.encoded += len(unique)
-        metrics.ENGINE_TEXTS.inc(len(unique))
+        self.encoded += len(fresh)
+        metrics.ENGINE_TEXTS.inc(len(fresh))
         metrics.ENGINE_TOKENS.labels("real").inc(embedder.tokens - tokens)
         metrics.ENGINE_TOKENS.labels("padding").inc(embedder.padding - padding)
         metrics.ENGINE_QUEUE.set(self._waiting)
