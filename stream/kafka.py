@@ -97,7 +97,7 @@ def ensure_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing and return their names.
 
     Raises TopicError where one has another number of partitions (every order would break), or
-    takes smaller messages than we send; KafkaUnavailable where no broker answers.
+    takes smaller messages than we send; KafkaUnavailable where no broker answers, or not yet.
     """
     existing = partition_counts(settings)
     missing = []
@@ -131,7 +131,11 @@ def ensure_topics(settings: Settings) -> list[str]:
 def _check_sizes(client: AdminClient, topics: list[str]) -> None:
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
     for resource, future in client.describe_configs(resources).items():
-        got = int(future.result(ANSWER_S)["max.message.bytes"].value)
+        try:
+            got = int(future.result(ANSWER_S)["max.message.bytes"].value)
+        except KafkaException as error:
+            # A broker under load may not know yet the topic it has just created.
+            raise KafkaUnavailable(f"sizes of topic {resource.name}: {error}") from error
         if got < names.MAX_MESSAGE_OUT:
             raise TopicError(
                 f"topic {resource.name}: max.message.bytes is {got}, expected at least "
