@@ -6,6 +6,7 @@ Ends with one JSON line a figure. Exit code 2 where the group is unknown, 1 wher
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 
@@ -29,6 +30,8 @@ def main() -> int:
     if group and group not in GROUPS:
         print(f"no group {group!r}; there are: {', '.join(GROUPS)}", file=sys.stderr)
         return 2
+    # As Ctrl-C: the system under measurement is stopped before we end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     settings = settings_file.load()
     console.print(machine.describe())

@@ -40,13 +40,17 @@ GOAL = ">= 0.90, with AMX 0.85"
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn took; `cpu_s` is of all measured processes, `encoded` what the engine did."""
+    """What one turn took; `cpu_s` is of all measured processes.
+
+    `encoded` and `busy_s` are the engine's texts and computing time, None for the bare encoder's.
+    """
 
     articles: int
     seconds: float
     cpu_s: dict[str, float]
     encoded: int
     hits: int
+    busy_s: float | None = None
 
     @property
     def rate(self) -> float:
@@ -167,7 +171,7 @@ def answer(running: System, texts: Sequence[str], *, backlog: bool = False) -> T
     topic = settings.topic(names.CLASSIFICATIONS.name)
     ends = kafka.bounds(reader, topic)
     reader.assign([TopicPartition(topic, p, high) for p, (_, high) in ends.items()])
-    encoded = running.figures()["engine"]["encoded"]
+    engine = running.figures()["engine"]
     cpu_s = running.cpu_s()
     if backlog:
         with running.engine_stopped():
@@ -186,12 +190,14 @@ def answer(running: System, texts: Sequence[str], *, backlog: bool = False) -> T
     time.sleep(SETTLE_S)
     used = {name: after - cpu_s[name] for name, after in running.cpu_s().items()}
     results = [decode_classification(value) for value in values]
+    afterwards = running.figures()["engine"]
     return Turn(
         len(items),
         seconds,
         used,
-        encoded=running.figures()["engine"]["encoded"] - encoded,
+        encoded=afterwards["encoded"] - engine["encoded"],
         hits=sum(result.subjects[0].embedding == "hit" for result in results),
+        busy_s=afterwards["busy_s"] - engine["busy_s"],
     )
 
 
@@ -199,8 +205,9 @@ def _show(console: Console, what: str, turn: Turn) -> None:
     shares = ", ".join(
         f"{name} {1e6 * s / turn.articles:.0f}" for name, s in sorted(turn.cpu_s.items())
     )
+    busy = "" if turn.busy_s is None else f"engine busy {turn.busy_s / turn.seconds:.0%}  "
     console.print(
-        f"{what:15} {turn.articles:6} articles {turn.rate:7.1f}/s   "
+        f"{what:15} {turn.articles:6} articles {turn.rate:7.1f}/s  {busy}"
         f"CPU us an article: {turn.cpu_us:.0f} ({shares})",
         highlight=False,
     )
