@@ -40,8 +40,18 @@ class Outcome:
     problems: list[str]
 
 
-def run(system: Running, plan: Plan, folder: Path, *, verified: bool = True) -> Outcome:
-    """Feed and strike a running system, then judge all that came out since the beginning."""
+def run(
+    system: Running,
+    plan: Plan,
+    folder: Path,
+    *,
+    verified: bool = True,
+    answered_within_s: float = ANSWERED_WITHIN_S,
+) -> Outcome:
+    """Feed and strike a running system, then judge all that came out since the beginning.
+
+    What has not come `answered_within_s` after the last fault is lost.
+    """
     kafka = system.settings.kafka
     start = observed.stable_ends(kafka, [observed.RESULTS, observed.DEADLETTERS])
     sent = articles.messages(articles.Corpus(Settings().assets), plan.articles, plan.seed)
@@ -56,7 +66,7 @@ def run(system: Running, plan: Plan, folder: Path, *, verified: bool = True) -> 
     faults.join()
     lines = journal.read(path)
     wanted = expected.expect(lines)
-    _wait_answered(watcher, len(wanted))
+    _wait_answered(watcher, len(wanted), answered_within_s)
     system.wait_ready()
     hanging = _wait_closed(kafka)
     watcher.close()
@@ -88,8 +98,8 @@ def run(system: Running, plan: Plan, folder: Path, *, verified: bool = True) -> 
     return Outcome(figures, struck, problems)
 
 
-def _wait_answered(watcher: observed.Watcher, count: int) -> None:
-    deadline = time.monotonic() + ANSWERED_WITHIN_S
+def _wait_answered(watcher: observed.Watcher, count: int, within_s: float) -> None:
+    deadline = time.monotonic() + within_s
     while len(watcher.seen) < count and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(QUIET_S)
