@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 from infra.settings import Settings
 from stream import kafka
@@ -23,6 +24,16 @@ def assets() -> Path:
     if not (folder / "kafka").is_dir():
         pytest.exit(f"no assets in {folder}: run `make setup`", returncode=2)
     return folder
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the console's test database in a file.
+
+    Django never closes one in memory, so tests that open a file of their own would write to it.
+    """
+    file = tmp_path_factory.mktemp("console") / "test.sqlite3"
+    connections["default"].settings_dict["TEST"]["NAME"] = str(file)
 
 
 @pytest.fixture
