@@ -15,6 +15,7 @@ from rich.console import Console
 from infra import settings as settings_file
 from infra.settings import Settings
 from ml.artifact import ArtifactError
+from stream.kafka import KafkaUnavailable
 from tests.bench import machine, stream
 from tests.bench.figures import Figure, show
 from tests.bench.system import NotStarted
@@ -39,7 +40,7 @@ def main() -> int:
     for name in [group] if group else list(GROUPS):
         try:
             measured = GROUPS[name](settings, console)
-        except (ArtifactError, NotStarted) as error:
+        except (ArtifactError, NotStarted, KafkaUnavailable) as error:
             console.print(f"{name}: {error} (`make setup` fetches what is missing)", markup=False)
             return 1
         figures += measured

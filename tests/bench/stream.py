@@ -29,8 +29,8 @@ from tests.bench import corpus, system
 from tests.bench.figures import Figure
 from tests.bench.system import System
 
-ROUNDS = 5
-ROUND_S = 7.0  # of the bare encoder; a turn's beginning and end then weigh little
+ROUNDS = 3
+ROUND_S = 5.0  # of the bare encoder; a turn's beginning and end then weigh little
 WARM_UP, WARM_UPS = 1000, 8  # a broker just started compiles its own code for the first thousands
 LONGEST_S = 120.0  # for the answers of one turn
 SETTLE_S = 1.0  # after the last result: ledger, acknowledgements
@@ -84,8 +84,7 @@ def measure(settings: Settings, console: Console) -> list[Figure]:
     warm_up, texts = texts[:WARM_UP], texts[WARM_UP:]
     parts = _parts(bare, texts, round(sample.rate * ROUND_S))
     with system.running(settings) as running:
-        for _ in range(WARM_UPS):
-            answer(running, warm_up)
+        answer(running, warm_up * WARM_UPS)
         plain, whole = _turns(running, bare, parts, console)
         seen = answer(running, parts[-1])
         _show(console, "all seen", seen)
