@@ -26,6 +26,7 @@ $(STAMP):
 		|| { echo "The venv module is missing: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked dependencies into $(VENV)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-bootstrap.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --require-hashes requirements-bootstrap.txt $(LOCK)
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation --offline -e .
