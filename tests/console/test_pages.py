@@ -13,18 +13,8 @@ from django.utils import timezone
 from console.history.models import DeadLetter, LedgerReading
 from console.live.feed import news
 from tests.console.literal import article, dead_letter, result, write
+from tests.pages import PAGES
 
-PAGES = [
-    "/",
-    "/live/",
-    "/articles/",
-    "/deadletters/",
-    "/models/",
-    "/datasets/",
-    "/runs/",
-    "/alerts/",
-    "/cluster/",
-]
 HOSTILE = "<script>alert(1)</script><svg onload=alert(2)>\u202egnp.exe\u0301" + "\u0301" * 50_000
 
 

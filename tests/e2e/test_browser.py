@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from infra.home import Home
 from stream import publisher
 from stream.publisher import Item
+from tests.pages import PAGES
 from tests.running import Running
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -24,17 +25,6 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 ARRIVES_MS = 30_000
-PAGES = [
-    "/",
-    "/live/",
-    "/articles/",
-    "/deadletters/",
-    "/models/",
-    "/datasets/",
-    "/runs/",
-    "/alerts/",
-    "/cluster/",
-]
 
 
 @pytest.fixture(scope="module")
