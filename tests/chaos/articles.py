@@ -34,7 +34,8 @@ BAD = (
 )
 # What the next message is, and how often among a thousand.
 MIX = {
-    "new": 740,
+    "new": 680,
+    "copy": 60,  # another uri with the text of one before: what the cache is for
     "next": 110,
     "late": 40,
     "corrected": 40,
@@ -42,6 +43,7 @@ MIX = {
     "kill": 10,
     "bad": 10,
 }
+OF_A_STORY = ("next", "late", "corrected")
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def messages(corpus: Corpus, count: int, seed: int) -> Iterator[Message]:
     weights = list(MIX.values())
     recent: list[_Story] = []
     last: list[Message] = []
+    texts: list[str] = []
     for n in range(count):
         [kind] = draw.choices(kinds, weights)
         story = draw.choice(recent) if recent else None
@@ -102,12 +105,15 @@ def messages(corpus: Corpus, count: int, seed: int) -> Iterator[Message]:
         elif kind == "kill" and story:
             yield Message(story.uri, None, "kill")
         else:
-            if kind in ("new", "same", "kill") or story is None or story.newest >= MOST_VERSIONS:
+            copied = kind == "copy" and texts
+            if kind not in OF_A_STORY or story is None or story.newest >= MOST_VERSIONS:
                 story = _Story(f"chaos:{seed}:{n}", draw.random() < 0.6, draw.random() < 0.7, {})
                 recent = [*recent[-RECENT:], story]
                 kind = "new"
-            message = _version(story, kind, corpus.text(draw), draw)
+            text = draw.choice(texts) if copied else corpus.text(draw)
+            message = _version(story, kind, text, draw)
             last = [*last[-RECENT:], message]
+            texts = [*texts[-RECENT:], text]
             yield message
 
 

@@ -7,13 +7,22 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
 
+from tests.chaos import spoiling
+from tests.chaos.kinds import KINDS
 from tests.running import Running
 
 FREEZE_S = 20.0
-JOINED = 3  # agents after a `join`
-KINDS = ("kill", "killboth", "term", "freeze", "join", "engine", "cache", "broker")
 GAP = (0.5, 1.5)  # of the mean distance between two faults
+AGENTS_S = 60.0  # for an agent that was struck to be there again
+SIGNALS = {
+    "kill": signal.SIGKILL,
+    "killboth": signal.SIGKILL,
+    "term": signal.SIGTERM,
+    "freeze": signal.SIGSTOP,
+}
 
 
 @dataclass(frozen=True)
@@ -24,20 +33,23 @@ class Struck:
     names: tuple[str, ...]
     at: float
 
+    @property
+    def bound_s(self) -> float | None:
+        """Seconds within which a new result must come, None where there is no bound."""
+        return KINDS[self.kind].bound_s
 
-def parse(text: str) -> list[str]:
-    """Return the kinds of `kill:10,killboth:2`, one for each fault; raises ValueError."""
-    kinds: list[str] = []
-    for part in filter(None, text.split(",")):
-        kind, _, count = part.partition(":")
-        if kind not in KINDS:
-            raise ValueError(f"no fault {kind!r}; known are {', '.join(KINDS)}")
-        kinds += [kind] * int(count or 1)
-    return kinds
+
+def moments(count: int, span_s: float, draw: random.Random) -> list[float]:
+    """Return when to strike, in seconds from the beginning: all of them within `span_s`."""
+    gaps = [draw.uniform(*GAP) for _ in range(count + 1)]
+    return [span_s * at / sum(gaps) for at in accumulate(gaps[:count])]
 
 
 class Faults(threading.Thread):
-    """Strikes at random moments spread over `span_s` seconds."""
+    """Strikes at random moments within `span_s` seconds from its start.
+
+    A freeze takes its time; what was planned meanwhile strikes after it.
+    """
 
     def __init__(self, system: Running, kinds: list[str], span_s: float, seed: int) -> None:
         super().__init__(name="faults", daemon=True)
@@ -45,52 +57,76 @@ class Faults(threading.Thread):
         self._draw = random.Random(seed)
         self._kinds = list(kinds)
         self._draw.shuffle(self._kinds)
-        self._mean_s = span_s / (len(kinds) + 1)
+        self._moments = moments(len(kinds), span_s, self._draw)
         self.struck: list[Struck] = []
         self.failures: list[str] = []
 
     def run(self) -> None:
         """Strike every fault in turn."""
+        began = time.monotonic()
         try:
-            for kind in self._kinds:
-                time.sleep(self._mean_s * self._draw.uniform(*GAP))
+            for kind, at in zip(self._kinds, self._moments, strict=True):
+                time.sleep(max(0.0, began + at - time.monotonic()))
                 self._strike(kind)
         except Exception as error:
             self.failures.append(repr(error))
 
     def _strike(self, kind: str) -> None:
-        agents = self._agents()
-        if kind == "killboth":
-            self._signal(kind, agents, signal.SIGKILL)
-        elif kind in ("kill", "term", "freeze"):
-            number = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "freeze": signal.SIGSTOP}
-            name = self._draw.choice(agents)
-            pid = self._signal(kind, [name], number[kind])
+        cache = self._system.settings.cache
+        if kind in SIGNALS:
+            agents = self._agents()
+            names = agents if kind == "killboth" else [self._draw.choice(agents)]
             if kind == "freeze":
-                time.sleep(FREEZE_S)
-                if self._system.process(name)["pid"] == pid:
-                    self._system.kill(name, signal.SIGCONT)
-        elif kind == "join":
-            self.struck.append(Struck(kind, (f"agent-{JOINED}",), time.time()))
-            answer = self._system.command("agents", str(JOINED))
-            if answer.returncode:
-                self.failures.append(f"wireroom agents {JOINED}: {answer.stderr}")
-        else:
+                self._freeze(kind, names[0])
+            else:
+                self._signal(kind, names, SIGNALS[kind])
+        elif kind in ("join", "leave"):
+            self._change_agents(kind)
+        elif kind == "cachehang":
+            self._freeze(kind, "cache")
+        elif kind == "cachejunk":
+            self._note(kind, ["cache"])
+            spoiling.junk(cache)
+        elif kind == "cachefull":
+            self._note(kind, ["cache"])
+            spoiling.full(cache)
+        else:  # named after the process that it kills
             self._signal(kind, [kind], signal.SIGKILL)
+
+    def _change_agents(self, kind: str) -> None:
+        agents = self._agents()
+        count = len(agents) + (1 if kind == "join" else -1)
+        self._note(kind, [f"agent-{count}"] if kind == "join" else agents[count:])
+        answer = self._system.command("agents", str(count))
+        if answer.returncode:
+            self.failures.append(f"wireroom agents {count}: {answer.stderr}")
+
+    def _freeze(self, kind: str, name: str) -> None:
+        pid = self._signal(kind, [name], signal.SIGSTOP)
+        time.sleep(FREEZE_S)
+        if self._system.process(name)["pid"] == pid:
+            self._system.kill(name, signal.SIGCONT)
 
     def _agents(self) -> list[str]:
         """Return the agents that run now; waits while one is being started again."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + AGENTS_S
         while True:
-            agents = [p for p in self._system.state["processes"] if p["role"] == "agent"]
+            agents: list[dict[str, Any]] = [
+                p
+                for p in self._system.state["processes"]
+                if p["role"] == "agent" and p["state"] != "stopped"
+            ]
             if agents and all(p["pid"] for p in agents):
                 return [p["name"] for p in agents]
             if time.monotonic() > deadline:
                 raise TimeoutError("no agents to strike")
             time.sleep(0.05)
 
-    def _signal(self, kind: str, names: list[str], number: signal.Signals) -> int:
+    def _note(self, kind: str, names: list[str]) -> None:
         self.struck.append(Struck(kind, tuple(names), time.time()))
+
+    def _signal(self, kind: str, names: list[str], number: signal.Signals) -> int:
+        self._note(kind, names)
         pid = 0
         for name in names:
             try:

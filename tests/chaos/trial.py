@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,39 @@ class Plan:
     transactional: bool = False
 
 
+@dataclass(frozen=True)
+class Blow:
+    """One fault and what followed, in seconds from it; None where nothing was left to answer."""
+
+    fault: str
+    on: tuple[str, ...]
+    first_result_s: float | None
+    last_partition_s: float | None
+    bound_s: float | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the first new result came after the bound."""
+        if self.first_result_s is None or self.bound_s is None:
+            return False
+        return self.first_result_s > self.bound_s
+
+
 @dataclass
 class Outcome:
-    """What came of a trial; `problems` is empty when all is as it must be."""
+    """What came of a trial; `problems` is empty when all is as it must be.
+
+    A late result is no problem: on a busy machine it says more about the machine.
+    """
 
     figures: dict[str, Any]
-    struck: list[tuple[Struck, verdict.Resumption]]
+    blows: list[Blow]
     problems: list[str]
+
+    @property
+    def late(self) -> list[Blow]:
+        """The faults after which the first result came late."""
+        return [blow for blow in self.blows if blow.is_late]
 
 
 def run(
@@ -77,12 +103,12 @@ def run(
     problems += [f"differs between the verifiers: {one}" for one in differing[: verdict.SHOWN]]
     problems += [f"open transactions: {hanging}"] if hanging else []
     by_place = {(line.partition, line.offset): line for line in lines}
-    struck = [(s, verdict.resumption(s.at, by_place, watcher.seen)) for s in faults.struck]
+    blows = [_blow(s, verdict.resumption(s.at, by_place, watcher.seen)) for s in faults.struck]
     figures: dict[str, Any] = {
         "articles": len(lines),
         "expected": len(wanted),
         "seen": len(after),
-        "faults": len(struck),
+        "faults": len(blows),
         "lost": len(judged.lost),
         "doubled": len(judged.doubled),
         "reordered": len(judged.reordered),
@@ -90,12 +116,19 @@ def run(
         "wrong": len(judged.wrong),
         "verifiers_differ": len(differing),
         "open_transactions": len(hanging),
-        "first_result_s": verdict.spread([r.any_s for _, r in struck if r.any_s is not None]),
-        "last_partition_s": verdict.spread([r.worst_s for _, r in struck if r.worst_s is not None]),
+        "first_result_s": verdict.spread(blow.first_result_s for blow in blows),
+        "last_partition_s": verdict.spread(blow.last_partition_s for blow in blows),
+        "late": sum(blow.is_late for blow in blows),
+        "struck": [asdict(blow) for blow in blows],
     }
     if verified:
         _reckon(system, figures, problems)
-    return Outcome(figures, struck, problems)
+    return Outcome(figures, blows, problems)
+
+
+def _blow(struck: Struck, resumed: verdict.Resumption) -> Blow:
+    first, last = (s if s is None else round(s, 2) for s in (resumed.any_s, resumed.worst_s))
+    return Blow(struck.kind, struck.names, first, last, struck.bound_s)
 
 
 def _wait_answered(watcher: observed.Watcher, count: int, within_s: float) -> None:

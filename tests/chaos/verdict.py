@@ -102,8 +102,9 @@ def resumption(at: float, lines: dict[Place, Line], seen: Sequence[Seen]) -> Res
     return Resumption(min(firsts.values()), max(waits.values()))
 
 
-def spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Return median and maximum, None where there are no values."""
-    if not values:
+def spread(values: Iterable[float | None]) -> dict[str, float | None]:
+    """Return median and maximum of those that are there, None where there are none."""
+    known = [value for value in values if value is not None]
+    if not known:
         return {"median": None, "max": None}
-    return {"median": round(statistics.median(values), 2), "max": round(max(values), 2)}
+    return {"median": round(statistics.median(known), 2), "max": round(max(known), 2)}

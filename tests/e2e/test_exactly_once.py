@@ -20,4 +20,4 @@ def test_three_killed_agents_lose_double_and_reorder_nothing(assets: Path, tmp_p
         assert outcome.figures["articles"] == 2_000
         assert outcome.figures["seen"] == outcome.figures["expected"]
         assert outcome.figures["verifiers_differ"] == 0
-        assert len(outcome.struck) == 3
+        assert len(outcome.blows) == 3
