@@ -30,18 +30,6 @@ from infra.supervisor import Step, Supervisor
 from ml import artifact
 from stream import deployments, kafka
 
-ROLES = (
-    "broker",
-    "cache",
-    "tasks",
-    "engine",
-    "agent",
-    "worker",
-    "scheduler",
-    "history",
-    "console",
-    "feed",
-)
 SERVERS = ("broker", "cache", "tasks")
 SERVER_STOP_S = 10.0
 KAFKA_STOP_S = 30.0
@@ -65,7 +53,7 @@ class Wanted:
 
     @property
     def roles(self) -> frozenset[str]:
-        chosen = frozenset(self.only or ROLES)
+        chosen = frozenset(self.only or names.ROLES)
         return chosen if self.feed else chosen - {"feed"}
 
 

@@ -60,6 +60,24 @@ TOPICS = (
 ERROR_HEADER = "__streams.errors."
 REASON_HEADER = "wire-reason"
 TRACE_HEADER = "traceparent"
+ORIGIN_HEADER = "wire-origin"
+"""partition/offset of the input, where the value has no room for it: tombstones, held articles."""
+CREATED_HEADER = "wire-created"
+"""On a result: the article's own order among the versions of its uri, ISO 8601."""
+
+ROLES = (
+    "broker",
+    "cache",
+    "tasks",
+    "engine",
+    "agent",
+    "worker",
+    "scheduler",
+    "history",
+    "console",
+    "feed",
+)
+"""What a process can be, in the order of an article's way."""
 
 # Redis: the cache (may be lost at any time).
 EMBEDDING_TTL_S = 30 * 24 * 60 * 60

@@ -22,7 +22,6 @@ from infra import names
 from infra.settings import Settings
 from stream import account, dead_letters, kafka
 from stream.account import Account
-from stream.pipeline import ORIGIN_HEADER
 
 OUTCOMES = (
     "first_results",
@@ -184,5 +183,5 @@ def _count_outputs(
 
 
 def _header_origin(message: Message) -> tuple[int, int]:
-    partition, _, offset = (kafka.header(message, ORIGIN_HEADER) or "-1/-1").partition("/")
+    partition, _, offset = (kafka.header(message, names.ORIGIN_HEADER) or "-1/-1").partition("/")
     return int(partition), int(offset)

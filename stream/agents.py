@@ -25,7 +25,8 @@ from stream.deployments import Watch
 from stream.embedding_cache import EmbeddingCache
 from stream.engine_client import EngineClient
 from stream.ledger import Ledger
-from stream.pipeline import Batch, Pipeline, Record
+from stream.outputs import Record
+from stream.pipeline import Batch, Pipeline
 from stream.serving import Serving
 from stream.transactions import Transactions
 from stream.watchdog import Watchdog, end_process

@@ -35,9 +35,6 @@ log = logging.getLogger(__name__)
 REMEMBERED = 16
 """Older versions of a uri that are still told apart as duplicates."""
 
-CREATED_HEADER = "wire-created"
-"""On a result: the article's own order among the versions of its uri, ISO 8601."""
-
 CATCH_UP_AT_ONCE = 5_000
 WAIT_S = (0.1, 2.0)  # first and longest pause between two tries of the server
 
@@ -279,7 +276,7 @@ class Ledger:
             if value is None:
                 entry = killed(known.get(uri)).entry
             else:
-                created = kafka.header(message, CREATED_HEADER)
+                created = kafka.header(message, names.CREATED_HEADER)
                 moment = datetime.fromisoformat(created) if created else None
                 entry = after_result(
                     known.get(uri),

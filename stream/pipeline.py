@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from infra import metrics, names
+from infra import metrics
 from ml import text as texts
 from ml.messages import (
     Article,
@@ -27,46 +27,14 @@ from ml.messages import (
     Origin,
     Subject,
     decode_article,
-    encode,
     timestamp,
 )
-from stream import dead_letters, ledger
+from stream import ledger
 from stream.account import Account, Outcome, count
-from stream.dead_letters import Headers
 from stream.embedding_cache import Embedding
 from stream.engine_wire import Description
-from stream.ledger import CREATED_HEADER, Entry, Judgement
-
-ORIGIN_HEADER = "wire-origin"
-"""On a tombstone: partition/offset of the kill, which a null value has no room for."""
-
-SOURCE = "/wireroom"
-TYPE = "wireroom.classification.v1"
-
-
-@dataclass(frozen=True)
-class Record:
-    """One message of the input topic as Kafka holds it; `timestamp_s` is seconds since 1970."""
-
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = field(default_factory=list)
-    timestamp_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Output:
-    """One message to send in the transaction of `partition`, to that partition of `topic`."""
-
-    topic: str
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    timestamp_s: float | None = None
-    is_result: bool = False
+from stream.ledger import Entry, Judgement
+from stream.outputs import Output, Outputs, Record
 
 
 @dataclass(frozen=True)
@@ -148,7 +116,7 @@ class Pipeline:
         self._cache = cache
         self._engine = engine
         self._serving = serving
-        self._prefix = topic_prefix
+        self._outputs = Outputs(topic_prefix)
 
     def classify_batch(self, records: Sequence[Record]) -> Batch:
         """Return what must be sent for `records`, which are in order within each partition.
@@ -167,12 +135,12 @@ class Pipeline:
         purged: set[str] = set()
         for place, (record, found) in enumerate(zip(records, decoded, strict=True)):
             if isinstance(found, InvalidArticle):
-                outputs[place] = self._dead_letter(record, found)
+                outputs[place] = self._outputs.dead_letter(record, found)
                 outcomes.append("deadletter")
                 continue
             article, text, digest = found
             if _is_held(article):
-                outputs[place] = self._held(record, article)
+                outputs[place] = self._outputs.held(record, article)
                 outcomes.append("held")
                 continue
             entry = known.get(article.uri)
@@ -186,7 +154,9 @@ class Pipeline:
             known[article.uri] = judgement.entry
             changed.setdefault(record.partition, {})[article.uri] = judgement.entry
             if judgement.kind == "kill":
-                outputs[place] = self._tombstone(record, article.uri)
+                outputs[place] = self._outputs.tombstone(
+                    record, article.uri, timestamp(datetime.now(UTC))
+                )
                 purged |= _digests(judgement.entry)
             else:
                 items.append((place, _Item(record, article, text, digest, judgement)))
@@ -282,8 +252,7 @@ class Pipeline:
         return results
 
     def _result(self, item: _Item, subjects: list[Subject], truncated: bool) -> Output:
-        now = timestamp(datetime.now(UTC))
-        article, judgement, record = item.article, item.judgement, item.record
+        article, judgement = item.article, item.judgement
         result = Classification(
             uri=article.uri,
             version=judgement.version,
@@ -292,70 +261,14 @@ class Pipeline:
             language=article.language,
             source=article.source,
             published_at=timestamp(article.published_at) if article.published_at else None,
-            classified_at=now,
-            origin=Origin(record.partition, record.offset),
+            classified_at=timestamp(datetime.now(UTC)),
+            origin=Origin(item.record.partition, item.record.offset),
             subjects=subjects,
             truncated=truncated,
             stale=judgement.stale,
             supersedes=judgement.supersedes,
         )
-        headers = self._event_headers(result.event_id, now, record)
-        if article.created:
-            headers.append((CREATED_HEADER, timestamp(article.created).encode()))
-        topic = self._prefix + names.CLASSIFICATIONS.name
-        return Output(
-            topic, record.partition, article.uri.encode(), encode(result), headers, is_result=True
-        )
-
-    def _tombstone(self, record: Record, uri: str) -> Output:
-        headers = self._event_headers(f"{uri}/killed", timestamp(datetime.now(UTC)), record)
-        headers.append((ORIGIN_HEADER, f"{record.partition}/{record.offset}".encode()))
-        topic = self._prefix + names.CLASSIFICATIONS.name
-        return Output(topic, record.partition, uri.encode(), None, headers, is_result=True)
-
-    def _event_headers(self, event_id: str, now: str, record: Record) -> Headers:
-        """Return CloudEvents 1.0 binary mode, and the producer's trace carried through."""
-        ours = {
-            "ce_specversion": "1.0",
-            "ce_id": event_id,
-            "ce_source": SOURCE,
-            "ce_type": TYPE,
-            "ce_time": now,
-            "content-type": "application/json",
-        }
-        headers = [(key, value.encode()) for key, value in ours.items()]
-        return headers + [(k, v) for k, v in record.headers if k == names.TRACE_HEADER]
-
-    def _dead_letter(self, record: Record, error: InvalidArticle) -> Output:
-        headers = dead_letters.headers(
-            record.headers,
-            topic=self._prefix + names.ARTICLES.name,
-            partition=record.partition,
-            offset=record.offset,
-            exception=type(error).__name__,
-            message=str(error),
-        )
-        return Output(
-            self._prefix + names.DEADLETTERS.name,
-            record.partition,
-            record.key,
-            record.value,
-            headers,
-            record.timestamp_s,
-        )
-
-    def _held(self, record: Record, article: Article) -> Output:
-        return Output(
-            self._prefix + names.HELD.name,
-            record.partition,
-            article.uri.encode(),
-            record.value,
-            [
-                *record.headers,
-                (ORIGIN_HEADER, f"{record.partition}/{record.offset}".encode()),
-            ],
-            record.timestamp_s,
-        )
+        return self._outputs.result(item.record, article, result)
 
     def _purge(self, digests: set[str]) -> None:
         fingerprints = [d.fingerprint for d in self._serving.encoders().values()]

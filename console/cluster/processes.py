@@ -10,20 +10,8 @@ import redis
 from django.conf import settings
 
 from console.history.models import Process
+from infra import names
 from stream import heartbeat
-
-ROLES = [
-    "broker",
-    "cache",
-    "tasks",
-    "engine",
-    "agent",
-    "worker",
-    "scheduler",
-    "history",
-    "console",
-    "feed",
-]  # in the order of an article's way
 
 
 @dataclass(frozen=True)
@@ -91,7 +79,7 @@ def read() -> Cluster:
 
 
 def _order(report: Report) -> tuple[int, str, str]:
-    rank = ROLES.index(report.role) if report.role in ROLES else len(ROLES)
+    rank = names.ROLES.index(report.role) if report.role in names.ROLES else len(names.ROLES)
     return rank, report.name, report.host
 
 

@@ -32,7 +32,6 @@ KEY_SHOWN = 2_048
 HEADERS_SHOWN = 40
 HEADER_SHOWN = 500
 TITLE_SHOWN = 5_000
-ORIGIN_HEADER = "wire-origin"
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from stream.account import Account
 from stream.embedding_cache import Embedding
 from stream.engine_wire import Description
 from stream.ledger import Entry
-from stream.pipeline import Batch, Output, Pipeline, Record
+from stream.outputs import Output, Record
+from stream.pipeline import Batch, Pipeline
 
 ENCODER = "tiny+0000"
 
