@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
+from infra import names
 from infra.settings import Settings
 from stream import kafka
-from tests.running import SERVERS, Running, running
+from tests.running import SERVERS, Running, running, wait_until
 
 _prefixes = itertools.count(1)
 
@@ -53,8 +54,23 @@ def services(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def isolated(services: Settings) -> Settings:
     """The session's servers with topics, ledger and reports of this test's own (by prefix)."""
     settings = replace(services, topic_prefix=f"t{next(_prefixes)}.")
-    kafka.ensure_topics(settings)
+    wait_until(lambda: _have_topics(settings), 30, "topics with leaders")
     return settings
+
+
+def _have_topics(settings: Settings) -> bool:
+    """Make the topics; tell whether each has found its leader, which takes a busy broker a while."""
+    reader = kafka.consumer(settings)
+    try:
+        kafka.ensure_topics(settings)
+        for topic in names.TOPICS:
+            kafka.bounds(reader, settings.topic(topic.name), topic.partitions)
+    except kafka.KafkaUnavailable:
+        return False
+    else:
+        return True
+    finally:
+        reader.close()
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,6 @@ from infra.settings import Settings
 from ml import artifact
 from stream import deployments, kafka
 from tests.console.literal import article, dead_letter, kill, result
-from tests.running import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -38,20 +37,7 @@ def connected(isolated: Settings, offline: Settings, settings: Any) -> Settings:
     """The console's settings with real servers, and topics of this test's own."""
     joined = replace(isolated, home=offline.home)
     settings.WIREROOM = joined
-    wait_until(lambda: _answers(joined), 20, "the new topics have a leader")
     return joined
-
-
-def _answers(connected: Settings) -> bool:
-    """Tell whether the topics, just made, can be read: their leader is found a moment later."""
-    reader = kafka.consumer(connected)
-    try:
-        kafka.bounds(reader, connected.topic(names.ARTICLES.name))
-        return not deployments.read(connected).records
-    except kafka.KafkaUnavailable:
-        return False
-    finally:
-        reader.close()
 
 
 def send(connected: Settings) -> None:
