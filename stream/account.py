@@ -7,15 +7,25 @@ transaction that holds the results: no crash can tell them apart.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
 
 from infra import names
 from infra.settings import Settings
 from stream import kafka
+
+UNSTABLE = KafkaError.UNSTABLE_OFFSET_COMMIT
+UNSTABLE_S = 0.02  # a commit takes some 5 ms
 
 Outcome = Literal["first", "revision", "deadletter", "kill", "duplicate", "held"]
 
@@ -70,25 +80,40 @@ def from_metadata(metadata: str | None) -> Account:
 def committed(settings: Settings, partitions: Iterable[int]) -> dict[int, tuple[int, Account]]:
     """Return the agents' offset and account of each partition; offset -1 where none is committed.
 
-    Waits for open transactions to end. Raises kafka.KafkaUnavailable.
+    Waits for open transactions to end: a broker does not tell an offset while a transaction that
+    moves it is being committed. Raises kafka.KafkaUnavailable.
     """
     topic = settings.topic(names.ARTICLES.name)
     group = settings.topic_prefix + names.CONSUMER_GROUP
-    wanted = [TopicPartition(topic, p) for p in partitions]
-    request = [ConsumerGroupTopicPartitions(group, wanted)]
-    client = kafka.admin(settings)  # kept: without its client an answer never comes
+    client = kafka.admin(settings)
+    left = [TopicPartition(topic, p) for p in partitions]
+    found: dict[int, tuple[int, Account]] = {}
+    deadline = time.monotonic() + kafka.ANSWER_S
+    while left:
+        unstable = []
+        for place in _ask(client, group, left):
+            if place.error is None:
+                known = place.offset >= 0
+                account = from_metadata(place.metadata) if known else Account()
+                found[place.partition] = (place.offset if known else -1, account)
+            elif place.error.code() == UNSTABLE and time.monotonic() < deadline:
+                unstable.append(TopicPartition(topic, place.partition))
+            else:
+                raise kafka.KafkaUnavailable(
+                    f"committed offset of {place.partition}: {place.error}"
+                )
+        if left := unstable:
+            time.sleep(UNSTABLE_S)
+    return found
+
+
+def _ask(client: AdminClient, group: str, wanted: list[TopicPartition]) -> list[TopicPartition]:
     answers = client.list_consumer_group_offsets(
-        request, require_stable=True, request_timeout=kafka.ANSWER_S
+        [ConsumerGroupTopicPartitions(group, wanted)],
+        require_stable=True,
+        request_timeout=kafka.ANSWER_S,
     )
     try:
-        places = answers[group].result(kafka.ANSWER_S + 1).topic_partitions or []
+        return list(answers[group].result(kafka.ANSWER_S + 1).topic_partitions or [])
     except (KafkaException, TimeoutError) as error:
         raise kafka.KafkaUnavailable(f"committed offsets: {error}") from error
-    found = {}
-    for place in places:
-        if place.error:
-            raise kafka.KafkaUnavailable(f"committed offset of {place.partition}: {place.error}")
-        known = place.offset >= 0
-        account = from_metadata(place.metadata) if known else Account()
-        found[place.partition] = (place.offset if known else -1, account)
-    return found

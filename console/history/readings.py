@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import redis
-import stamina
 from confluent_kafka import Consumer, Producer
 from django.utils import timezone
 
@@ -23,12 +22,6 @@ log = logging.getLogger(__name__)
 
 EXPECTED = timedelta(minutes=5)
 """A process that was silent for longer when the history starts is not expected back."""
-
-# A broker refuses to tell an offset while a transaction that moves it is being committed: under load
-# that is often, and over a moment later. A broker that is away is not asked again within a round.
-_PATIENT = stamina.RetryingCaller(
-    attempts=8, timeout=4.0, wait_initial=0.05, wait_max=0.4, wait_jitter=0.05
-).on(kafka.KafkaUnavailable)
 
 REFUSED_SHOWN = timedelta(days=1)
 LEDGER_FIGURES = [
@@ -46,7 +39,7 @@ LEDGER_FIGURES = [
 
 def read_lag(settings: Settings, reader: Consumer) -> LagReading:
     """Read and store the agents' lag; raises kafka.KafkaUnavailable."""
-    committed = _PATIENT(account.committed, settings, range(names.PARTITIONS))
+    committed = account.committed(settings, range(names.PARTITIONS))
     span = kafka.bounds(reader, settings.topic(names.ARTICLES.name))
     partitions = [
         {
@@ -66,7 +59,7 @@ def read_lag(settings: Settings, reader: Consumer) -> LagReading:
 
 def read_ledger(settings: Settings) -> LedgerReading:
     """Compute and store the ledger; raises kafka.KafkaUnavailable."""
-    ledger = _PATIENT(accounting.ledger, settings)
+    ledger = accounting.ledger(settings)
     figures = {name: int(getattr(ledger, name)) for name in LEDGER_FIGURES}
     reading = LedgerReading(at=timezone.now(), **figures)
     reading.save(force_insert=True)
