@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
+from aiokafka import AIOKafkaConsumer
 from faust.assignor.partition_assignor import PartitionAssignor
-from faust.transport.drivers.aiokafka import Producer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
+from faust.types import TP
 
 from infra import names
 from infra.settings import Settings, load
@@ -41,10 +43,41 @@ class TimedProducer(Producer):
         return {**super()._settings_extra(), "transaction_timeout_ms": TRANSACTION_MS}
 
 
-class ExactTransport(Transport):
-    """Faust's Kafka transport with our producer."""
+class ConsumerThread(AIOKafkaConsumerThread):
+    """Faust's own, less its blindness for partitions in which nothing was committed yet."""
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek as `seek_to_committed` of this file does."""
+        consumer = self._ensure_consumer()
+        committed: Mapping[TP, int] = await self.call_thread(seek_to_committed, consumer)
+        return committed
+
+
+class RewindingConsumer(Consumer):
+    """Faust's own, with our thread."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class ExactTransport(Transport):
+    """Faust's Kafka transport with our consumer and producer."""
+
+    Consumer = RewindingConsumer
     Producer = TimedProducer
+
+
+async def seek_to_committed(consumer: AIOKafkaConsumer) -> dict[TP, int]:
+    """Seek every partition to its committed offset, or to its beginning where there is none.
+
+    While partitions move, Faust drops what it has fetched and seeks. aiokafka's own
+    `seek_to_committed` leaves a partition without a commit where it is: its first articles would
+    never be answered.
+    """
+    committed: dict[TP, int] = await consumer.seek_to_committed()
+    if fresh := [partition for partition, offset in committed.items() if not offset]:
+        await consumer.seek_to_beginning(*fresh)
+    return committed
 
 
 def build(settings: Settings) -> faust.App:
@@ -76,6 +109,7 @@ def build(settings: Settings) -> faust.App:
         topic_allow_declare=False,
         web_enabled=False,
     )
+    app.transport = ExactTransport(app.conf.broker_consumer, app)
     app.producer_transport = ExactTransport(app.conf.broker_producer, app)
     articles = app.topic(
         topic, key_serializer="raw", value_serializer="raw", partitions=names.PARTITIONS
