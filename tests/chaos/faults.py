@@ -15,6 +15,7 @@ from tests.chaos.kinds import KINDS
 from tests.running import Running
 
 FREEZE_S = 20.0
+FREEZING = ("freeze", "cachehang")
 GAP = (0.5, 1.5)  # of the mean distance between two faults
 AGENTS_S = 60.0  # for an agent that was struck to be there again
 SIGNALS = {
@@ -39,17 +40,19 @@ class Struck:
         return KINDS[self.kind].bound_s
 
 
-def moments(count: int, span_s: float, draw: random.Random) -> list[float]:
-    """Return when to strike, in seconds from the beginning: all of them within `span_s`."""
-    gaps = [draw.uniform(*GAP) for _ in range(count + 1)]
-    return [span_s * at / sum(gaps) for at in accumulate(gaps[:count])]
+def moments(kinds: list[str], span_s: float, draw: random.Random) -> list[float]:
+    """Return when to strike, in seconds from the beginning: all of them within `span_s`.
+
+    A freeze takes its time; what is planned after it comes after its end.
+    """
+    gaps = list(accumulate(draw.uniform(*GAP) for _ in range(len(kinds) + 1)))
+    frozen = [0.0, *accumulate(FREEZE_S * (kind in FREEZING) for kind in kinds)]
+    free_s = max(0.0, span_s - frozen[-1])
+    return [free_s * gap / gaps[-1] + before for gap, before in zip(gaps, frozen, strict=True)][:-1]
 
 
 class Faults(threading.Thread):
-    """Strikes at random moments within `span_s` seconds from its start.
-
-    A freeze takes its time; what was planned meanwhile strikes after it.
-    """
+    """Strikes at random moments within `span_s` seconds from its start."""
 
     def __init__(self, system: Running, kinds: list[str], span_s: float, seed: int) -> None:
         super().__init__(name="faults", daemon=True)
@@ -57,7 +60,7 @@ class Faults(threading.Thread):
         self._draw = random.Random(seed)
         self._kinds = list(kinds)
         self._draw.shuffle(self._kinds)
-        self._moments = moments(len(kinds), span_s, self._draw)
+        self._moments = moments(self._kinds, span_s, self._draw)
         self.struck: list[Struck] = []
         self.failures: list[str] = []
 
