@@ -47,7 +47,7 @@ def moments(kinds: list[str], span_s: float, draw: random.Random) -> list[float]
     """
     gaps = list(accumulate(draw.uniform(*GAP) for _ in range(len(kinds) + 1)))
     frozen = [0.0, *accumulate(FREEZE_S * (kind in FREEZING) for kind in kinds)]
-    free_s = max(0.0, span_s - frozen[-1])
+    free_s = max(span_s / 2, span_s - frozen[-1])
     return [free_s * gap / gaps[-1] + before for gap, before in zip(gaps, frozen, strict=True)][:-1]
 
 
