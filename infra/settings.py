@@ -53,9 +53,12 @@ class Settings:
     runtime: Literal["auto", "openvino", "tensorflow"] = setting("auto", "what runs the encoder")
     precision: Literal["auto", "f32", "bf16"] = setting("auto", "auto: bf16 where the CPU has it")
     threads: int = setting(0, "threads of the engine; 0: what the cgroup allows", at_least=0)
-    token_budget: int = setting(1024, "tokens of one encoder batch, padding included", at_least=512)
+    token_budget: int = setting(1024, "tokens of one encoder batch, padding included", at_least=64)
 
-    batch_articles: int = setting(128, "articles an agent takes at once", at_least=1)
+    batch_articles: int = setting(256, "articles an agent takes at once, at most", at_least=1)
+    batch_bytes: int = setting(
+        65_536, "bytes of articles an agent takes at once: half a second on 2 cores", at_least=1
+    )
     batch_wait_ms: int = setting(50, "how long a batch waits for more articles", at_least=0)
     cache_timeout_ms: int = setting(100, "how long an agent waits for the cache", at_least=1)
     stall_s: float = setting(

@@ -27,6 +27,7 @@ from stream.engine_client import EngineClient
 from stream.ledger import Ledger
 from stream.outputs import Record
 from stream.pipeline import Batch, Pipeline
+from stream.portions import portions
 from stream.serving import Serving
 from stream.transactions import Transactions
 from stream.watchdog import Watchdog, end_process
@@ -76,7 +77,11 @@ class Agent:
             within = self._settings.batch_wait_ms / 1000
             async for events in stream.noack_take(self._settings.batch_articles, within=within):
                 self._computing = True
-                await self._take(events)
+                sizes = [len(event.message.value or b"") for event in events]
+                for portion in portions(events, sizes, self._settings.batch_bytes):
+                    await self._take(portion)
+                    if self._stopping:
+                        break
                 self._computing = False
                 if self._stopping:
                     self._stop()

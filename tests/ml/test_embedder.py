@@ -10,7 +10,7 @@ import pytest
 from ml import artifact
 from ml.artifact import ArtifactError
 from ml.datasets import load_dataset
-from ml.embedder import Embedder, batches, bucket
+from ml.embedder import Embedder
 from ml.runtimes import allowed_threads
 
 
@@ -93,14 +93,6 @@ def test_a_fingerprint_names_precision_and_runtime(encoder: Path, embedder: Embe
 def test_tensorflow_in_bf16_is_refused(encoder: Path) -> None:
     with pytest.raises(ArtifactError, match="computes in f32; got precision bf16"):
         Embedder(encoder, runtime="tensorflow", precision="bf16")
-
-
-def test_batches_are_longest_first_and_within_the_budget() -> None:
-    # 40 is padded to 48, and two of them are 96 tokens; 10 to 16.
-    assert list(batches([10, 40, 10, 33], token_budget=96)) == [[1, 3], [0, 2]]
-    assert list(batches([500], token_budget=96)) == [[0]]
-    assert list(batches([], token_budget=96)) == []
-    assert [bucket(n) for n in (2, 16, 17)] == [16, 16, 32]
 
 
 @pytest.mark.parametrize(
