@@ -15,9 +15,9 @@ from infra import local
 from infra.child import LAUNCH, Program
 from infra.home import Home, connect
 from infra.settings import ROOT, Settings
+from tests.chaos.kinds import ALWAYS
 from tests.running import Running, stop, wait_until
 
-ROLES = ("broker", "cache", "tasks", "engine", "agent")
 START_S = 120.0
 
 
@@ -56,7 +56,7 @@ def main(plant: str, home: str) -> None:
         return agent
 
     local._agent_program = with_bug
-    wanted = local.Wanted(agents=2, feed=False, only=ROLES)
+    wanted = local.Wanted(agents=2, feed=False, only=ALWAYS)
     local.run(replace(Settings(), home=Path(home)), wanted)
 
 
