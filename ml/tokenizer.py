@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +11,22 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from ml.artifact import ArtifactError
+from ml.charsmap import compile_map
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-"""BERT's special tokens; padding is id 0 in every tokenizer of ours."""
+"""BERT's special tokens, the first ids of a tokenizer trained here. Which id pads a batch does not
+matter: no encoder reads what the mask leaves out."""
 
-CHARACTERS_PER_TOKEN = 40
-"""Characters handed to the tokenizer for every token of the window. English has about 4.5 a token;
-what lies further back can only matter behind words of over 40 letters, and a text of a million
-characters would otherwise take a second."""
+CHARACTERS_PER_TOKEN = 8
+"""Characters handed to the tokenizer for every token of the window. English has about 4.5 a token,
+so nearly every text that is longer fills the window with these; the others are read again."""
+
+MOST_CHARACTERS_PER_TOKEN = 40
+"""Characters of the second reading. What lies further back can only matter behind words of over 40
+letters, and a text of a million characters would otherwise take a second."""
+
+
+METASPACE = "▁"  # stands for a space in SentencePiece's vocabularies
 
 
 class Encoded(NamedTuple):
@@ -53,15 +61,33 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return the token ids of every text, in order; at least the two special tokens each."""
-        limit = self.window * CHARACTERS_PER_TOKEN
-        encodings = self._inner.encode_batch_fast([text[:limit] for text in texts])
-        return [
-            Encoded(
-                np.asarray(encoding.ids, dtype=np.int32),
-                bool(encoding.overflowing) or len(text) > limit,
-            )
-            for text, encoding in zip(texts, encodings, strict=True)
+        beginnings = [_beginning(text, self.window * CHARACTERS_PER_TOKEN) for text in texts]
+        encoded = self._encode(beginnings)
+        again = [
+            n
+            for n, text in enumerate(texts)
+            if len(beginnings[n]) < len(text) and not encoded[n].truncated
         ]
+        limit = self.window * MOST_CHARACTERS_PER_TOKEN
+        for n, (ids, truncated) in zip(
+            again, self._encode([texts[n][:limit] for n in again]), strict=True
+        ):
+            encoded[n] = Encoded(ids, truncated or len(texts[n]) > limit)
+        return encoded
+
+    def _encode(self, texts: Sequence[str]) -> list[Encoded]:
+        return [
+            Encoded(np.asarray(encoding.ids, dtype=np.int32), bool(encoding.overflowing))
+            for encoding in self._inner.encode_batch_fast(list(texts))
+        ]
+
+
+def _beginning(text: str, limit: int) -> str:
+    """Return the first `limit` characters, without the word that they would cut in two."""
+    if len(text) <= limit:
+        return text
+    space = text.rfind(" ", 0, limit)
+    return text[: space if space > 0 else limit]
 
 
 def train(texts: Iterable[str], vocabulary: int) -> bytes:
@@ -86,3 +112,51 @@ def train(texts: Iterable[str], vocabulary: int) -> bytes:
         special_tokens=[(token, inner.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
     )
     return inner.to_str(pretty=False).encode()
+
+
+def unigram(
+    pieces: Sequence[tuple[str, float]],
+    unknown: int,
+    ends: tuple[int, int],
+    characters: Mapping[int, str],
+    prefix: str,
+) -> bytes:
+    """Return the JSON of a SentencePiece Unigram tokenizer (Kudo, 2018, arXiv:1804.10959).
+
+    `pieces` have log-probabilities, in the order of their ids; `ends` are the ids before and after
+    a text. Every code point in `characters` is replaced first; `prefix` stands before every text.
+    A character that is in no piece is one unknown token, also beside another such.
+    """
+    inner = tokenizers.Tokenizer(models.Unigram(list(pieces), unk_id=unknown))
+    inner.normalizer = normalizers.Sequence(
+        [
+            normalizers.Precompiled(compile_map(characters)),
+            normalizers.Prepend(METASPACE + prefix),
+            normalizers.Replace(tokenizers.Regex(" {2,}"), " "),  # what the map made of marks
+        ]
+    )
+    known = {" ", *"".join(piece for piece, _ in pieces)}
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            # The model takes neighbouring unknown characters together unless they are apart.
+            pre_tokenizers.Split(tokenizers.Regex(f"[^{_ranges(known)}]"), "isolated"),
+            pre_tokenizers.Metaspace(METASPACE, prepend_scheme="never"),
+        ]
+    )
+    inner.decoder = decoders.Metaspace(METASPACE)
+    start, end = (pieces[n][0] for n in ends)
+    inner.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}", special_tokens=[(start, ends[0]), (end, ends[1])]
+    )
+    return inner.to_str(pretty=False).encode()
+
+
+def _ranges(characters: Iterable[str]) -> str:
+    """Return characters as the ranges inside a class of a regular expression."""
+    ranges: list[tuple[int, int]] = []
+    for point in sorted(map(ord, characters)):
+        if ranges and ranges[-1][1] == point - 1:
+            ranges[-1] = ranges[-1][0], point
+        else:
+            ranges.append((point, point))
+    return "".join(f"\\x{{{low:x}}}-\\x{{{high:x}}}" for low, high in ranges)
