@@ -47,7 +47,7 @@ def save_encoder(
         write_ir(model, path / "encoder.xml")
         manifest = EncoderManifest(
             name=name,
-            config=msgspec.structs.asdict(config),
+            config=msgspec.to_builtins(config),
             window=window,
             languages=languages,
             precision="f32",

