@@ -42,7 +42,9 @@ class Feeder(threading.Thread):
         self._held: list[Line] = []
         self.sent = 0
         self.failures: list[str] = []
-        extra = {"transactional.id": f"chaos-{journal}"} if transactional else {}
+        extra: dict[str, str | int] = {}
+        if transactional:
+            extra = {"transactional.id": f"chaos-{journal}", "transaction.timeout.ms": PATIENCE_MS}
         self._producer = Producer(
             {
                 "bootstrap.servers": kafka,
