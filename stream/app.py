@@ -133,6 +133,9 @@ def main() -> None:
     """Run one agent; Faust reads its own command line."""
     settings = load()
     logging.basicConfig(level=settings.log_level.upper())
+    # Faust's spinner sets the root logger to DEBUG, and every message sent cost a log record.
+    for library in ("aiokafka", "asyncio", "faust", "mode"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     build(settings).main()
 
 
