@@ -1,4 +1,4 @@
-"""Model versions and what runs: models, datasets, deploy, rollback."""
+"""Model versions and what runs: models, deploy, rollback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("model", "encoder", "dataset")  # for copying into the next command: ne
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (models, datasets, deploy, rollback):
+    for command in (models, deploy, rollback):
         app.command()(command)
 
 
@@ -54,25 +54,6 @@ def models(
             model.created_at[:19].replace("T", " "),
         )
     out.print(table if found else "no models yet; `wireroom train` makes one")
-
-
-def datasets(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List dataset versions with their sizes."""
-    import msgspec  # here: --help must not wait for numpy, which comes along
-
-    from ml import artifact
-
-    found = artifact.list_datasets(settings_at(home).home.resolve())
-    if as_json:
-        print_json([{**msgspec.to_builtins(d), "id": d.id} for d in found])
-        return
-    table = Table(box=None, pad_edge=False)
-    for title in ("dataset", "labels", "articles by split", "source"):
-        table.add_column(title, no_wrap=title in NAMES)
-    for dataset in found:
-        rows = ", ".join(f"{split} {count:,}" for split, count in dataset.rows.items())
-        table.add_row(dataset.id, str(len(dataset.labels)), rows, dataset.source)
-    out.print(table if found else "no datasets yet; `wireroom up` brings in the first ones")
 
 
 def deploy(

@@ -16,7 +16,7 @@ from tests.running import command
 FIXED = (
     *("up", "status", "down", "doctor", "ingest", "tail", "ledger", "verify", "datasets", "train"),
     *("refit", "quantize", "evaluate", "explain", "replay", "redrive", "deploy", "rollback"),
-    *("models", "runs"),
+    *("models", "runs", "encoders"),
 )
 LATER = ("explain", "replay", "redrive")
 group = typer.main.get_command(app)
@@ -105,3 +105,45 @@ def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, home: Pat
     assert levels["kafka"]["level"] == "fail"
     assert levels["kafka"]["advice"] == "run `make setup`"
     assert levels["java"]["level"] == "ok"
+
+
+def test_a_file_becomes_a_dataset_and_is_listed(tmp_path: Path, home: Path) -> None:
+    file = tmp_path / "news.csv"
+    file.write_text("label,text,split\nx,油价,train\ny,b,train\nx,c,validation\ny,d,test\n")
+
+    added = command(
+        *("datasets", "add", str(file), "--name", "wire", "--language", "zh", "--json"),
+        *("--home", str(home)),
+    )
+    listed = command("datasets", "--json", "--home", str(home))
+
+    assert json.loads(added.stdout)["rows"] == {"train": 2, "validation": 1, "test": 1}
+    [dataset] = json.loads(listed.stdout)
+    assert dataset["id"] == json.loads(added.stdout)["dataset"]
+    assert dataset["languages"] == ["zh"]
+
+
+def test_the_home_may_stand_before_add(tmp_path: Path, home: Path) -> None:
+    file = tmp_path / "news.csv"
+    file.write_text("label,text\nx\n")
+
+    answer = command("datasets", "--home", str(home), "add", str(file), "--name", "wire")
+
+    assert answer.returncode == 1
+    assert answer.stderr == f"error: {file}: line 2: expected 2 columns\n"
+
+
+def test_an_unknown_encoder_is_refused_with_those_there_are(home: Path) -> None:
+    answer = command("encoders", "add", "bert-huge", "--home", str(home))
+
+    assert answer.returncode == 1
+    assert answer.stderr == "error: no encoder 'bert-huge'; there are minilm-l6, e5-small\n"
+    assert command("encoders", "--json", "--home", str(home)).stdout == "[]\n"
+
+
+def test_a_language_is_a_primary_tag(tmp_path: Path, home: Path) -> None:
+    answer = command(
+        *("datasets", "add", str(tmp_path / "a.csv"), "--name", "a", "--language", "zh-Hans"),
+        *("--home", str(home)),
+    )
+    assert answer.stderr == "error: --language 'zh-Hans': expected a primary tag, e.g. en or zh\n"
