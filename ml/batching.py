@@ -24,6 +24,11 @@ def bucket(length: int) -> int:
     return -(-length // BUCKET) * BUCKET
 
 
+def padded(lengths: Sequence[int]) -> int:
+    """Return the tokens of one batch, padding included."""
+    return len(lengths) * bucket(max(lengths))
+
+
 def batches(lengths: Sequence[int], token_budget: int, streams: int = 1) -> list[list[int]]:
     """Group indices of `lengths` (tokens), longest first, each batch padded within the budget.
 

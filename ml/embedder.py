@@ -95,11 +95,6 @@ class Embedder:
             self.padding += mask.size - real
         return rows
 
-    @staticmethod
-    def padded(batch: Sequence[Encoded]) -> int:
-        """Return the tokens of one batch, padding included."""
-        return len(batch) * bucket(max(len(encoded.ids) for encoded in batch))
-
 
 def fingerprint(manifest: EncoderManifest, runtime: str, precision: str) -> str:
     """Return the 32 hexadecimal digits that name all that decides an embedding but the text."""

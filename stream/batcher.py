@@ -4,7 +4,7 @@ What waits is planned together, up to PLANNED texts, the oldest requests first; 
 of the runtime's streams takes batch after batch, and plans anew when none is left, so no stream
 waits for another. A text is computed once, however many ask for it while it waits, while it is
 computed, and for some seconds afterwards: two agents that miss the same text in the cache at the
-same time cost one encoding.
+same time cost one encoding. A text that may have killed the engine is computed alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from ml.embedder import Embedder
 from ml.text import digest
 from ml.tokenizer import Encoded
+from stream.suspects import Key, Suspects
 
 PLANNED = 512
 """Texts planned in one go: beyond that sorting saves no padding, it only delays answers."""
@@ -31,17 +32,18 @@ its turn here, and short, for a killed article's vector must not stay."""
 
 RECENT_TEXTS = 8_192  # 6 MB of vectors
 
-Key = tuple[str, str]
-"""Encoder id and text digest."""
-
 
 @dataclass
 class Request:
-    """Texts of one caller; `answer` gets their vectors, float16 `(N, D)`, once none is left."""
+    """Texts of one caller; `answer` gets the request itself once none is left.
+
+    `vectors` are float16 `(N, D)`; the rows in `poisonous` mean nothing.
+    """
 
     vectors: np.ndarray
     left: int
-    answer: Future[np.ndarray] = field(default_factory=Future)
+    poisonous: list[int] = field(default_factory=list)
+    answer: Future[Request] = field(default_factory=Future)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Batch:
     embedder: Embedder
     keys: list[Key]
     encoded: list[Encoded]
+    alone: bool = False  # while nothing else is computed
 
 
 class Recent:
@@ -83,8 +86,11 @@ class Recent:
 class Batcher:
     """The texts that wait; for any number of threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, suspects: Suspects) -> None:
+        self._suspects = suspects
         self._changed = threading.Condition()
+        self._computing = 0
+        self._alone = False
         self._waiting: deque[tuple[Embedder, Key, Encoded]] = deque()
         self._planned: deque[Batch] = deque()
         self._wanted: dict[Key, list[tuple[Request, int]]] = {}  # who asks for it, and their rows
@@ -99,15 +105,18 @@ class Batcher:
 
     def submit(
         self, embedder: Embedder, texts: Sequence[str], encoded: Sequence[Encoded]
-    ) -> Future[np.ndarray]:
-        """Have `texts`, tokenized, computed; the future gets their vectors, float16 `(N, D)`."""
+    ) -> Future[Request]:
+        """Have `texts`, tokenized, computed."""
         vectors = np.empty((len(texts), embedder.manifest.width), np.float16)
         request = Request(vectors, left=len(texts))
         keys = [(embedder.manifest.id, digest(text)) for text in texts]
         with self._changed:
             for row, (key, tokens) in enumerate(zip(keys, encoded, strict=True)):
                 known = self._recent.get(key)
-                if known is not None:
+                if self._suspects.poisonous(key):
+                    request.poisonous.append(row)
+                    request.left -= 1
+                elif known is not None:
                     vectors[row] = known
                     request.left -= 1
                 elif key in self._wanted:
@@ -118,24 +127,35 @@ class Batcher:
             self.texts += len(texts)
             self._changed.notify_all()
         if not request.left:
-            request.answer.set_result(vectors)
+            request.answer.set_result(request)
         return request.answer
 
     def take(self, wait_s: float = RECENT_S) -> Batch | None:
         """Return the next batch to compute, None where nothing has come for `wait_s`."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._planned or self._waiting, wait_s):
+            if not self._changed.wait_for(self._may_take, wait_s):
                 self._recent.forget()
                 return None
-            if not self._planned:
-                self._plan()
-            return self._planned.popleft()
+            batch = self._planned.popleft()
+            self._computing += 1
+            self._alone = batch.alone
+            return batch
+
+    def _may_take(self) -> bool:
+        if self._alone:
+            return False
+        if not self._planned and self._waiting:
+            self._plan()
+        return bool(self._planned) and not (self._planned[0].alone and self._computing)
 
     def _plan(self) -> None:
         taken = [self._waiting.popleft() for _ in range(min(PLANNED, len(self._waiting)))]
         by_embedder: dict[int, list[tuple[Embedder, Key, Encoded]]] = {}
-        for item in taken:
-            by_embedder.setdefault(id(item[0]), []).append(item)
+        for embedder, key, tokens in taken:
+            if key in self._suspects:
+                self._planned.append(Batch(embedder, [key], [tokens], alone=True))
+            else:
+                by_embedder.setdefault(id(embedder), []).append((embedder, key, tokens))
         for items in by_embedder.values():
             embedder = items[0][0]
             for places in embedder.plan([tokens for _, _, tokens in items]):
@@ -155,5 +175,9 @@ class Batcher:
                         complete.append(request)
             self._recent.forget()
             self.encoded += len(batch.keys)
+            self._computing -= 1
+            if batch.alone or not self._computing:  # someone may wait to be alone
+                self._alone = False
+                self._changed.notify_all()
         for request in complete:
-            request.answer.set_result(request.vectors)
+            request.answer.set_result(request)

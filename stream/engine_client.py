@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from ml.text import digest
 from stream import engine_wire
 from stream.embedding_cache import Embedding
 from stream.engine_wire import Answer, Describe, Description, Embed, Refusal, Request, Vectors
@@ -26,6 +27,14 @@ PAUSE_S = (0.05, 1.0)
 
 class EngineRefused(RuntimeError):
     """The engine lives but cannot serve this encoder; waiting does not help."""
+
+
+class PoisonousTexts(RuntimeError):
+    """Texts that the engine dies on; `digests` names them."""
+
+    def __init__(self, digests: set[str]) -> None:
+        super().__init__(f"the engine dies on {len(digests)} texts: {', '.join(sorted(digests))}")
+        self.digests = digests
 
 
 class EngineClient:
@@ -48,12 +57,17 @@ class EngineClient:
         return answer
 
     def embed(self, encoder: str, texts: Sequence[str]) -> list[Embedding]:
-        """Return the embedding of each text, in their order; raises EngineRefused."""
+        """Return the embedding of each text, in their order.
+
+        Raises EngineRefused, and PoisonousTexts where some of them cannot be had.
+        """
         if not texts:
             return []
         answer = self._ask(Embed(encoder, list(texts)))
         if not isinstance(answer, Vectors):
             raise EngineRefused(f"{encoder}: unexpected answer {type(answer).__name__}")
+        if answer.poisonous:
+            raise PoisonousTexts({digest(texts[row]) for row in answer.poisonous})
         matrix = np.frombuffer(answer.vectors, np.float16).reshape(len(texts), -1)
         return [Embedding(*pair) for pair in zip(matrix, answer.truncated, strict=True)]
 
@@ -63,7 +77,7 @@ class EngineClient:
             try:
                 answer = self._try(request)
             except (OSError, msgspec.DecodeError) as error:
-                self._disconnect()
+                self.close()
                 log.warning("the engine does not answer, trying again: %s", error)
                 time.sleep(pause)
                 pause = min(2 * pause, PAUSE_S[1])
@@ -84,7 +98,8 @@ class EngineClient:
             raise ConnectionResetError("the engine closed the connection")
         return answer
 
-    def _disconnect(self) -> None:
+    def close(self) -> None:
+        """Drop the connection; the next call makes a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -23,10 +23,12 @@ import msgspec
 from infra import metrics
 from infra.settings import Settings, load
 from ml.artifact import ArtifactError, encoder_path
+from ml.batching import padded
 from ml.embedder import Embedder
 from stream import engine_wire, heartbeat
 from stream.batcher import Batch, Batcher
 from stream.engine_wire import Answer, Describe, Description, Refusal, Request, Vectors
+from stream.suspects import Suspects
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +38,16 @@ WARM_UP = ["Oil prices rose.", "Shares fell sharply in heavy trading on Monday. 
 class Engine:
     """Encoders by id, and the threads that compute with them."""
 
-    def __init__(self, load_encoder: Callable[[str], Embedder]) -> None:
+    def __init__(self, load_encoder: Callable[[str], Embedder], folder: Path) -> None:
+        """`folder` keeps what was computed when an engine died."""
         self._load = load_encoder
         self._embedders: dict[str, Embedder] = {}
         self._loading = threading.Lock()
         self._computing = threading.Lock()
         self._busy_s = 0.0
         self._threads = 0
-        self.batcher = Batcher()
+        self._suspects = Suspects(folder)
+        self.batcher = Batcher(self._suspects)
 
     def answer(self, request: Request) -> Answer:
         """Answer one request; may be called from any thread."""
@@ -62,9 +66,9 @@ class Engine:
             )
         started = time.perf_counter()
         encoded = embedder.tokenizer.encode(request.texts)
-        vectors = self.batcher.submit(embedder, request.texts, encoded).result()
+        done = self.batcher.submit(embedder, request.texts, encoded).result()
         metrics.ENGINE_SECONDS.observe(time.perf_counter() - started)
-        return Vectors(vectors.tobytes(), [e.truncated for e in encoded])
+        return Vectors(done.vectors.tobytes(), [e.truncated for e in encoded], done.poisonous)
 
     def _embedder(self, encoder: str) -> Embedder:
         known = self._embedders.get(encoder)
@@ -88,31 +92,33 @@ class Engine:
             return self._embedders[encoder]
 
     def _start_threads(self, streams: int) -> None:
-        for _ in range(streams - self._threads):
-            threading.Thread(target=self._compute_or_exit, daemon=True).start()
+        for slot in range(self._threads, streams):
+            threading.Thread(target=self._compute_or_exit, args=(slot,), daemon=True).start()
         self._threads = max(self._threads, streams)
 
-    def _compute_or_exit(self) -> None:
+    def _compute_or_exit(self, slot: int) -> None:
         """Take batch after batch; an error of the runtime ends the process."""
         try:
             while True:
                 if batch := self.batcher.take():
-                    self._compute(batch)
+                    self._compute(slot, batch)
         except BaseException:
             log.exception("the engine ends itself")
             os._exit(70)
 
-    def _compute(self, batch: Batch) -> None:
+    def _compute(self, slot: int, batch: Batch) -> None:
         started = time.perf_counter()
         embedder = batch.embedder
+        self._suspects.begin(slot, batch.keys)
         vectors = embedder.compute(batch.encoded)
+        self._suspects.end(slot, batch.keys)
         self.batcher.finish(batch, vectors)
-        real = sum(len(encoded.ids) for encoded in batch.encoded)
+        lengths = [len(encoded.ids) for encoded in batch.encoded]
         with self._computing:
             self._busy_s += time.perf_counter() - started
         metrics.ENGINE_TEXTS.inc(len(batch.keys))
-        metrics.ENGINE_TOKENS.labels("real").inc(real)
-        metrics.ENGINE_TOKENS.labels("padding").inc(embedder.padded(batch.encoded) - real)
+        metrics.ENGINE_TOKENS.labels("real").inc(sum(lengths))
+        metrics.ENGINE_TOKENS.labels("padding").inc(padded(lengths) - sum(lengths))
         metrics.ENGINE_QUEUE.set(self.batcher.waiting)
 
     def figures(self) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def main(settings: Settings) -> None:
             settings.token_budget,
         )
 
-    engine = Engine(load_encoder)
+    engine = Engine(load_encoder, settings.home / "run")
     heartbeat.start(settings, "engine", engine.figures)
     serve(settings.engine_address, engine)
 

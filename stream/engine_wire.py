@@ -30,10 +30,14 @@ class Describe(msgspec.Struct, frozen=True, tag="describe"):
 
 
 class Vectors(msgspec.Struct, frozen=True, tag="vectors"):
-    """float16 vectors of the texts, row after row, and which texts were cut."""
+    """float16 vectors of the texts, row after row, and which texts were cut.
+
+    Rows in `poisonous` mean nothing: the engine dies on these texts and does not try them again.
+    """
 
     vectors: bytes
     truncated: list[bool]
+    poisonous: list[int] = []
 
 
 class Description(msgspec.Struct, frozen=True, tag="description"):

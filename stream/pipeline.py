@@ -32,6 +32,7 @@ from ml.messages import (
 from stream import ledger
 from stream.account import Account, Outcome, count
 from stream.embedding_cache import Embedding
+from stream.engine_client import PoisonousTexts
 from stream.engine_wire import Description
 from stream.ledger import Entry, Judgement
 from stream.outputs import Output, Outputs, Record
@@ -121,12 +122,21 @@ class Pipeline:
     def classify_batch(self, records: Sequence[Record]) -> Batch:
         """Return what must be sent for `records`, which are in order within each partition.
 
-        Raises engine_client.EngineRefused where a deployed encoder cannot be had.
+        An article whose text the engine dies on becomes a dead letter. Raises
+        engine_client.EngineRefused where a deployed encoder cannot be had.
         """
+        poisonous: set[str] = set()
+        while True:
+            try:
+                return self._classify(records, poisonous)
+            except PoisonousTexts as error:
+                poisonous |= error.digests  # those beside them are remembered: little is repeated
+
+    def _classify(self, records: Sequence[Record], poisonous: set[str]) -> Batch:
         clock = _Clock()
         outputs: dict[int, Output] = {}  # by the record's place in the batch, to keep the order
         outcomes: list[Outcome] = []
-        decoded = [self._decode(record) for record in records]
+        decoded = [self._decode(record, poisonous) for record in records]
         clock.lap("decode")
         known = self._known(records, decoded)
         clock.lap("ledger")
@@ -176,7 +186,9 @@ class Pipeline:
             seconds=clock.laps,
         )
 
-    def _decode(self, record: Record) -> tuple[Article, str, str] | InvalidArticle:
+    def _decode(
+        self, record: Record, poisonous: set[str]
+    ) -> tuple[Article, str, str] | InvalidArticle:
         try:
             key = record.key.decode() if record.key is not None else None
             if record.value is None:
@@ -194,7 +206,10 @@ class Pipeline:
                 "the same, for the order of a uri is that of its partition"
             )
         text = article.text
-        return article, text, texts.digest(text)
+        digest = texts.digest(text)
+        if digest in poisonous:
+            return InvalidArticle("the encoder died of this text, and again when it read it alone")
+        return article, text, digest
 
     def _known(
         self,

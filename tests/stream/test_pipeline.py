@@ -15,6 +15,7 @@ from ml.text import digest
 from stream import ledger
 from stream.account import Account
 from stream.embedding_cache import Embedding
+from stream.engine_client import PoisonousTexts
 from stream.engine_wire import Description
 from stream.ledger import Entry
 from stream.outputs import Output, Record
@@ -59,9 +60,12 @@ class CountingEngine:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.poison: set[str] = set()  # digests
 
     def embed(self, encoder: str, texts: Sequence[str]) -> list[Embedding]:
         self.asked += texts
+        if bad := self.poison & {digest(text) for text in texts}:
+            raise PoisonousTexts(bad)
         return [Embedding(_vector(text), len(text) > 100) for text in texts]
 
 
@@ -375,3 +379,24 @@ def test_the_ledger_read_back_from_results_equals_the_ledger_that_was_promised()
                 datetime.fromisoformat(created).timestamp(),
             )
         assert rebuilt == house.ledger.known
+
+
+def test_an_article_that_kills_the_engine_is_a_dead_letter_and_the_others_are_answered(
+    house: House,
+) -> None:
+    house.engine.poison = {digest("poison")}
+    batch = house.batch(
+        {"uri": "a", "body": "one"},
+        {"uri": "a", "body": "poison", "version": 2},
+        {"uri": "a", "body": "two", "version": 3},
+    )
+    first, dead, last = batch.outputs
+    assert [first.topic, dead.topic, last.topic] == [
+        "wire.classifications.v1",
+        "wire.deadletters.v1",
+        "wire.classifications.v1",
+    ]
+    reason = dict(dead.headers)["__streams.errors.message"].decode()
+    assert reason == "the encoder died of this text, and again when it read it alone"
+    assert result(last)["supersedes"] == {"version": 1, "revision": 1}
+    assert batch.accounts == {3: Account(first=1, revision=1, deadletter=1)}
