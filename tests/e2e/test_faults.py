@@ -85,10 +85,10 @@ def test_no_label_changes_with_a_cache_that_is(how: str, assets: Path, mended: R
     check_accounts(mended, SAMPLE)
 
 
-def test_an_engine_killed_under_load_loses_and_doubles_nothing(
+def test_an_engine_killed_under_a_transactional_load_loses_and_doubles_nothing(
     system: Running, tmp_path: Path
 ) -> None:
-    plan = trial.Plan(articles=1_000, faults=["engine", "engine"], seed=11, rate=RATE)
+    plan = trial.Plan(1_000, ["engine", "engine"], seed=11, rate=RATE, transactional=True)
     outcome = trial.run(system, plan, tmp_path)
     assert outcome.problems == []
     assert outcome.figures["articles"] == 1_000
