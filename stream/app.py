@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
+import threadpoolctl
 from aiokafka import AIOKafkaConsumer
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
@@ -136,6 +137,8 @@ def main() -> None:
     # Faust's spinner sets the root logger to DEBUG, and every message sent cost a log record.
     for library in ("aiokafka", "asyncio", "faust", "mode"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    # A head's matmul is too small to share: OpenBLAS's second thread spun 2 ms for 50 us of work.
+    threadpoolctl.threadpool_limits(1, user_api="blas")
     build(settings).main()
 
 
