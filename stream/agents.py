@@ -21,6 +21,7 @@ import faust
 from infra import metrics, names
 from infra.settings import Settings
 from stream import account, heartbeat
+from stream.continuity import Continuity
 from stream.deployments import Watch
 from stream.embedding_cache import EmbeddingCache
 from stream.engine_client import EngineClient
@@ -51,6 +52,7 @@ class Agent:
         cache = EmbeddingCache(settings.cache, settings.cache_timeout_ms)
         self._pipeline = Pipeline(self._ledger, cache, engine, self._serving, settings.topic_prefix)
         self._transactions = Transactions(app, self._topic)
+        self._continuity = Continuity(settings)
         self._watch = Watch(settings)
         self._watchdog = Watchdog(settings, end_process)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="classify")
@@ -97,10 +99,8 @@ class Agent:
             end_process("a batch of an earlier generation")
         if generation != self._generation:
             await self._delivered()
-            firsts: dict[int, int] = {}
-            for event in events:
-                firsts.setdefault(event.message.partition, event.message.offset)
-            await self._in_thread(self._take_over, firsts)
+            partitions = {event.message.partition for event in events}
+            await self._in_thread(self._take_over, partitions)
             self._generation = generation
         records = [_record(event.message) for event in events]
         batch = await self._in_thread(self._classify, records)
@@ -146,22 +146,17 @@ class Agent:
         if self._watch.poll() or not self._serving.models:
             self._serving.apply(self._watch.control.champions)
 
-    def _take_over(self, firsts: dict[int, int]) -> None:
-        """Learn what was committed for the partitions that this agent holds from now on.
-
-        `firsts` are the offsets of the first events: one that is committed already would be
-        answered twice.
-        """
+    def _take_over(self, partitions: set[int]) -> None:
+        """Learn what was committed for all that this agent holds from now on, `partitions` too."""
         held = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._topic}
-        committed = account.committed(self._settings, sorted(held | firsts.keys()))
-        for partition, offset in firsts.items():
-            if offset < committed[partition][0]:
-                end_process(f"{partition}/{offset} is committed already")
+        committed = account.committed(self._settings, sorted(held | partitions))
+        self._continuity.assigned({p: offset for p, (offset, _) in committed.items()})
         self._ledger.forget_positions()
         self._transactions.open_accounts({p: a for p, (_, a) in committed.items()})
         self._watchdog.assigned({p: max(0, offset) for p, (offset, _) in committed.items()})
 
     def _classify(self, records: list[Record]) -> Batch:
+        self._continuity.check((record.partition, record.offset) for record in records)
         self._apply_deployments()
         batch = self._pipeline.classify_batch(records)
         for stage, seconds in batch.seconds.items():
