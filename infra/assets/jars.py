@@ -1,7 +1,7 @@
 """Apache Kafka's jars: named and hashed in kafka_jars.json, fetched by jgo.
 
 The list is what `jgo.resolve("org.apache.kafka:kafka_2.13:4.3.1")` resolves to. It is kept beside the code because walking the POMs takes
-18 s, and so that everyone runs the same 45 files.
+18 s, and so that everyone runs the same 46 files.
 """
 
 from __future__ import annotations
