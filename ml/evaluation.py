@@ -15,6 +15,12 @@ import numpy as np
 PRECISION_GOAL = 0.9
 """Precision of what is accepted without review, on the evaluation."""
 
+LEAST_AGREEMENT = 0.99
+"""Of a quantized encoder's labels with the unquantized one's: below, it is another model."""
+
+MOST_LOSS = 0.003
+"""Of accuracy by quantization: more than that is not paid for by speed."""
+
 BINS = 15  # the usual number for the expected calibration error
 
 
@@ -94,6 +100,27 @@ def evaluate(truth: np.ndarray, scores: np.ndarray, labels: Sequence[str]) -> di
         "accepted": accepted,
         "labels": per_label(truth, predicted, labels),
     }
+
+
+def gate_twin(candidate: Mapping[str, Any], original: Mapping[str, Any]) -> list[str]:
+    """Return why a quantized encoder's head may not be deployed, nothing where it may.
+
+    `candidate` has `accuracy`, and `agreement` with the head on the original encoder's embeddings,
+    whose `accuracy` is in `original`.
+    """
+    reasons = []
+    if candidate["agreement"] < LEAST_AGREEMENT:
+        reasons.append(
+            f"it agrees with the unquantized encoder on {candidate['agreement']:.4f} of the "
+            f"articles, below {LEAST_AGREEMENT}"
+        )
+    loss = original["accuracy"] - candidate["accuracy"]
+    if loss > MOST_LOSS:
+        reasons.append(
+            f"accuracy {candidate['accuracy']:.4f} is {loss:.4f} below the unquantized encoder's; "
+            f"{MOST_LOSS} is allowed"
+        )
+    return reasons
 
 
 def gate(

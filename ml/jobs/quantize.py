@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.artifact import find_encoder, model_path
 from ml.compression import CALIBRATION_TEXTS, compare_speed, quantize
-from ml.evaluation import gate
+from ml.evaluation import gate, gate_twin
 from ml.head import Head
 from ml.jobs.material import Dataset, Encoders, champion_of, judge, load_rows
 from ml.jobs.report import Report
@@ -72,13 +72,14 @@ def run(specification: Specification, report: Report) -> Outcome:
     head = Head.load(model_path(home, champion.name))
     served = judge(head, encoders.embed(champion.encoder, dataset), dataset)
     report.metric("champion_accuracy", served["accuracy"])
-    deployable, reasons = gate(metrics, served, specification.margin)
+    _, reasons = gate(metrics, served, specification.margin)
+    reasons += gate_twin(metrics, figures(original, parents, dataset))
     model, new = store(specification, fit, metrics, twin.id, twin.languages, dataset)
     return Outcome(
         model=model.name,
         encoder=twin.id,
         unchanged=not new,
-        deployable=deployable,
+        deployable=not reasons,
         reasons=reasons,
         metrics=metrics,
     )

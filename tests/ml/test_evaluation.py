@@ -112,3 +112,22 @@ def test_a_candidate_that_forgot_a_label_is_refused() -> None:
         False,
         ["it does not know grain, which the champion answers"],
     )
+
+
+def test_a_quantized_encoder_that_agrees_may_be_deployed() -> None:
+    twin = {"accuracy": 0.9475, "agreement": 0.99}
+    assert evaluation.gate_twin(twin, {"accuracy": 0.95}) == []
+
+
+def test_a_quantized_encoder_that_disagrees_is_refused_however_accurate() -> None:
+    twin = {"accuracy": 0.96, "agreement": 0.9899}
+    assert evaluation.gate_twin(twin, {"accuracy": 0.95}) == [
+        "it agrees with the unquantized encoder on 0.9899 of the articles, below 0.99"
+    ]
+
+
+def test_a_quantized_encoder_that_loses_accuracy_is_refused() -> None:
+    twin = {"accuracy": 0.945, "agreement": 0.995}
+    assert evaluation.gate_twin(twin, {"accuracy": 0.95}) == [
+        "accuracy 0.9450 is 0.0050 below the unquantized encoder's; 0.003 is allowed"
+    ]
