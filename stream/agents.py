@@ -117,6 +117,7 @@ class Agent:
         await asyncio.get_running_loop().run_in_executor(self._recorder, self._record, batch, ends)
         for event in events:
             event.ack()  # only lets a rebalance go on; it never becomes an offset
+        self._app.consumer.answered(sum(len(event.message.value or b"") for event in events))
         self._articles += len(events)
 
     async def _delivered(self) -> None:

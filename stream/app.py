@@ -12,14 +12,13 @@ from typing import Any
 
 import faust
 import threadpoolctl
-from aiokafka import AIOKafkaConsumer
 from faust.assignor.partition_assignor import PartitionAssignor
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
-from faust.types import TP
+from faust.transport.drivers.aiokafka import Producer, Transport
 
 from infra import names
 from infra.settings import Settings, load
 from stream.agents import Agent
+from stream.consumer import BoundedConsumer
 from stream.transactions import Transactions, group
 from stream.watchdog import end_process
 
@@ -44,41 +43,11 @@ class TimedProducer(Producer):
         return {**super()._settings_extra(), "transaction_timeout_ms": TRANSACTION_MS}
 
 
-class ConsumerThread(AIOKafkaConsumerThread):
-    """Faust's own, less its blindness for partitions in which nothing was committed yet."""
-
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek as `seek_to_committed` of this file does."""
-        consumer = self._ensure_consumer()
-        committed: Mapping[TP, int] = await self.call_thread(seek_to_committed, consumer)
-        return committed
-
-
-class RewindingConsumer(Consumer):
-    """Faust's own, with our thread."""
-
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-
 class ExactTransport(Transport):
     """Faust's Kafka transport with our consumer and producer."""
 
-    Consumer = RewindingConsumer
+    Consumer = BoundedConsumer
     Producer = TimedProducer
-
-
-async def seek_to_committed(consumer: AIOKafkaConsumer) -> dict[TP, int]:
-    """Seek every partition to its committed offset, or to its beginning where there is none.
-
-    While partitions move, Faust drops what it has fetched and seeks. aiokafka's own
-    `seek_to_committed` leaves a partition without a commit where it is: its first articles would
-    never be answered.
-    """
-    committed: dict[TP, int] = await consumer.seek_to_committed()
-    if fresh := [partition for partition, offset in committed.items() if not offset]:
-        await consumer.seek_to_beginning(*fresh)
-    return committed
 
 
 def build(settings: Settings) -> faust.App:
@@ -101,7 +70,7 @@ def build(settings: Settings) -> faust.App:
         broker_heartbeat_interval=settings.session_timeout_s / 4,
         broker_rebalance_timeout=REBALANCE_S,
         broker_max_poll_interval=MAX_POLL_S,
-        broker_max_poll_records=4 * settings.batch_articles,
+        broker_max_poll_records=settings.batch_articles,
         stream_buffer_maxsize=4 * settings.batch_articles,
         broker_commit_interval=NEVER_S,
         broker_commit_every=10**12,

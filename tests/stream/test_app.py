@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from infra import names
 from infra.settings import Settings
 from stream import app, kafka
+from stream.consumer import ConsumerThread, seek_to_committed
 
 PARTITIONS = (2, 3)
 ARTICLES = 3  # in each
@@ -48,7 +49,7 @@ async def fetch_seek_and_fetch(settings: Settings) -> dict[int, list[int]]:
         consumer.assign(places)
         await fetch(consumer)
         await consumer.commit({places[0]: 2})
-        await app.seek_to_committed(consumer)
+        await seek_to_committed(consumer)
         return await fetch(consumer)
     finally:
         await consumer.stop()
@@ -68,4 +69,4 @@ def test_the_app_seeks_that_way(isolated: Settings) -> None:
             built: Any = app.build(isolated)
         return built.consumer._new_consumer_thread()
 
-    assert isinstance(asyncio.run(thread()), app.ConsumerThread)
+    assert isinstance(asyncio.run(thread()), ConsumerThread)

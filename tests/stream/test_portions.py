@@ -18,7 +18,12 @@ def test_an_article_larger_than_a_portion_stands_alone() -> None:
 
 
 def test_a_huge_article_weighs_no_more_than_what_is_read_of_it() -> None:
-    assert list(portions("ab", [10_000_000, 10_000_000], most=2 * READ_BYTES)) == ["ab"]
+    assert list(portions("ab", [1_000_000, 1_000_000], most=2 * READ_BYTES)) == ["ab"]
+
+
+def test_huge_articles_are_few_in_a_portion() -> None:
+    sizes = [10_000_000, 6_000_000, 10_000_000]
+    assert list(portions("abc", sizes, most=10 * READ_BYTES)) == ["ab", "c"]
 
 
 def test_no_articles_are_no_portion() -> None:
