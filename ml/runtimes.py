@@ -74,6 +74,9 @@ class OpenVINORuntime:
         self._idle: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(threads):
             self._idle.put(compiled.create_infer_request())
+        # OpenVINO's bindings build their table of types at the first use, and two threads that come
+        # to it together wait for each other for ever: one for the table, one for Python's lock.
+        self.encode(np.zeros((1, 1), np.int32), np.ones((1, 1), np.int32))
 
     def encode(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         request = self._idle.get()
