@@ -53,6 +53,13 @@ class Settings:
     runtime: Literal["auto", "openvino", "tensorflow"] = setting("auto", "what runs the encoder")
     precision: Literal["auto", "f32", "bf16"] = setting("auto", "auto: bf16 where the CPU has it")
     threads: int = setting(0, "threads of the engine; 0: what the cgroup allows", at_least=0)
+    engines: int = setting(1, "engine processes of each encoder, e.g. one a GPU", at_least=1)
+    engine_idle_s: float = setting(
+        60.0, "an encoder that nobody asks for is unloaded after this long", at_least=1.0
+    )
+    engine_memory_mb: int = setting(
+        3072, "an engine process above this is replaced by a fresh one", at_least=64
+    )
     token_budget: int = setting(1024, "tokens of one encoder batch, padding included", at_least=64)
 
     batch_articles: int = setting(256, "articles an agent takes at once, at most", at_least=1)

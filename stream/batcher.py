@@ -97,6 +97,7 @@ class Batcher:
         self._recent = Recent()
         self.texts = 0  # answered so far
         self.encoded = 0  # computed so far
+        self.batches = 0  # computed so far
 
     @property
     def waiting(self) -> int:
@@ -110,6 +111,7 @@ class Batcher:
         vectors = np.empty((len(texts), embedder.manifest.width), np.float16)
         request = Request(vectors, left=len(texts))
         keys = [(embedder.manifest.id, digest(text)) for text in texts]
+        self._suspects.refresh()
         with self._changed:
             for row, (key, tokens) in enumerate(zip(keys, encoded, strict=True)):
                 known = self._recent.get(key)
@@ -149,6 +151,7 @@ class Batcher:
         return bool(self._planned) and not (self._planned[0].alone and self._computing)
 
     def _plan(self) -> None:
+        self._suspects.refresh()
         taken = [self._waiting.popleft() for _ in range(min(PLANNED, len(self._waiting)))]
         by_embedder: dict[int, list[tuple[Embedder, Key, Encoded]]] = {}
         for embedder, key, tokens in taken:
@@ -175,6 +178,7 @@ class Batcher:
                         complete.append(request)
             self._recent.forget()
             self.encoded += len(batch.keys)
+            self.batches += 1
             self._computing -= 1
             if batch.alone or not self._computing:  # someone may wait to be alone
                 self._alone = False

@@ -1,7 +1,7 @@
 """What the agents and the engine say to each other: length-prefixed msgpack over a socket.
 
 A request holds texts, an answer holds float16 vectors. Both ends read this file and nothing else of
-each other.
+each other; the router in between passes whole frames on and reads of a request only for whom it is.
 """
 
 from __future__ import annotations
@@ -57,50 +57,89 @@ class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
     reason: str
 
 
+class _EmbedHeader(msgspec.Struct, frozen=True, tag="embed"):
+    """Of an Embed what the router reads; the texts stay bytes."""
+
+    encoder: str
+    texts: msgspec.Raw
+
+
 Request = Embed | Describe
 Answer = Vectors | Description | Refusal
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_headers: msgspec.msgpack.Decoder[_EmbedHeader | Describe] = msgspec.msgpack.Decoder(
+    _EmbedHeader | Describe
+)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+def frame(message: Request | Answer) -> bytes:
+    """Return a message as it goes over the socket, its length included."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
 def send(connection: socket.socket, message: Request | Answer) -> None:
     """Write one message; raises OSError."""
-    body = _encoder.encode(message)
-    connection.sendall(len(body).to_bytes(LENGTH_BYTES, "big") + body)
+    connection.sendall(frame(message))
 
 
 def receive_request(connection: socket.socket) -> Request | None:
     """Read one request, None where the peer has gone; raises OSError, msgspec.DecodeError."""
-    frame = _frame(connection)
-    return None if frame is None else _requests.decode(frame)
+    received = receive_frame(connection)
+    return None if received is None else _requests.decode(memoryview(received)[LENGTH_BYTES:])
 
 
 def receive_answer(connection: socket.socket) -> Answer | None:
     """Read one answer, None where the engine has gone; raises OSError, msgspec.DecodeError."""
-    frame = _frame(connection)
-    return None if frame is None else _answers.decode(frame)
+    received = receive_frame(connection)
+    return None if received is None else _answers.decode(memoryview(received)[LENGTH_BYTES:])
 
 
-def _frame(connection: socket.socket) -> bytearray | None:
-    head = _exactly(connection, LENGTH_BYTES)
-    if head is None:
+def receive_frame(connection: socket.socket) -> bytearray | None:
+    """Read one message as `frame` makes it, None where the peer has gone.
+
+    Raises OSError, msgspec.DecodeError where it is too long.
+    """
+    head = bytearray(LENGTH_BYTES)
+    if not _fill(connection, memoryview(head)):
         return None
     length = int.from_bytes(head, "big")
     if length > MAX_FRAME:
         raise msgspec.DecodeError(f"a frame of {length} bytes; the limit is {MAX_FRAME}")
-    return _exactly(connection, length)
+    received = bytearray(LENGTH_BYTES + length)
+    received[:LENGTH_BYTES] = head
+    return received if _fill(connection, memoryview(received)[LENGTH_BYTES:]) else None
 
 
-def _exactly(connection: socket.socket, count: int) -> bytearray | None:
-    buffer = bytearray(count)
-    view = memoryview(buffer)
+def _fill(connection: socket.socket, view: memoryview) -> bool:
     while view:
         got = connection.recv_into(view)
         if got == 0:
-            return None
+            return False
         view = view[got:]
-    return buffer
+    return True
+
+
+def addressee(request: bytearray) -> tuple[str, int]:
+    """Return the encoder that a request's frame is for, and how many texts it holds.
+
+    The texts themselves are not decoded. Raises msgspec.DecodeError.
+    """
+    header = _headers.decode(memoryview(request)[LENGTH_BYTES:])
+    if isinstance(header, Describe):
+        return header.encoder, 0
+    return header.encoder, _array_length(bytes(memoryview(header.texts)[:5]))
+
+
+def _array_length(start: bytes) -> int:
+    """Read the length of a msgpack array (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
+    if start[0] & 0xF0 == 0x90:
+        return start[0] & 0x0F
+    if start[0] in (0xDC, 0xDD):
+        return int.from_bytes(start[1 : 3 if start[0] == 0xDC else 5], "big")
+    raise msgspec.DecodeError("the texts are no array")
 
 
 def connect(address: str, timeout_s: float) -> socket.socket:

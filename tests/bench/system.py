@@ -45,11 +45,12 @@ class System:
         return {p["name"]: psutil.Process(p["pid"]) for p in state["processes"]}
 
     def cpu_s(self) -> dict[str, float]:
-        """Return the CPU seconds that each process has used so far."""
+        """Return the CPU seconds that each process has used so far, what it started included."""
         used = {}
         for name, process in self.processes().items():
-            times = process.cpu_times()
-            used[name] = times.user + times.system
+            times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
+            ended = times[0].children_user + times[0].children_system
+            used[name] = ended + sum(t.user + t.system for t in times)
         return used
 
     def figures(self) -> dict[str, dict[str, Any]]:
@@ -67,12 +68,15 @@ class System:
     @contextmanager
     def engine_stopped(self) -> Iterator[None]:
         """Let nothing be encoded meanwhile, so that a backlog can build up."""
-        engine = self.processes()["engine"]
-        engine.send_signal(signal.SIGSTOP)
+        router = self.processes()["engine"]
+        engine = [router, *router.children(recursive=True)]
+        for process in engine:
+            process.send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            engine.send_signal(signal.SIGCONT)
+            for process in engine:
+                process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

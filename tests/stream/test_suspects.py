@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream.suspects import STATE, Suspects
+from stream.suspects import STATE, Suspects, accuse
 
 OIL, WHEAT = ("minilm", "0" * 32), ("minilm", "1" * 32)
 
@@ -56,7 +56,27 @@ def test_a_suspect_of_long_ago_gets_another_chance(tmp_path: Path) -> None:
 
 def test_a_file_cut_short_accuses_nobody(tmp_path: Path) -> None:
     Suspects(tmp_path).begin(0, [OIL])
-    slot = tmp_path / "engine-computing-0"
+    slot = tmp_path / "engine-computing-0-0"
     slot.write_bytes(slot.read_bytes()[:9])
     (tmp_path / STATE).write_text('[{"key"')
     assert OIL not in Suspects(tmp_path)
+
+
+def test_what_one_process_died_on_is_suspect_in_the_others(tmp_path: Path) -> None:
+    dying, living = Suspects(tmp_path, "1"), Suspects(tmp_path, "2")
+    dying.begin(0, [OIL])
+    living.begin(0, [WHEAT])
+    accuse(tmp_path, "1")
+    living.refresh()
+    assert OIL in living
+    assert WHEAT not in living
+
+
+def test_a_suspect_computed_by_one_process_is_cleared_for_the_others(tmp_path: Path) -> None:
+    Suspects(tmp_path, "1").begin(0, [OIL, WHEAT])
+    accuse(tmp_path)
+    one, other = Suspects(tmp_path, "2"), Suspects(tmp_path, "3")
+    one.end(0, [OIL])
+    other.refresh()
+    assert OIL not in other
+    assert WHEAT in other
