@@ -29,6 +29,7 @@ from stream.ledger import Ledger
 from stream.outputs import Record
 from stream.pipeline import Batch, Pipeline
 from stream.portions import portions
+from stream.rollout import Rollout
 from stream.serving import Serving
 from stream.transactions import Transactions
 from stream.watchdog import Watchdog, end_process
@@ -47,7 +48,7 @@ class Agent:
         self._settings = settings
         self._topic = settings.topic(names.ARTICLES.name)
         engine = EngineClient(settings.engine_address)
-        self._serving = Serving(settings.home, engine)
+        self._serving = Serving(settings.home, engine, Rollout(settings.engine_address))
         self._ledger = Ledger(settings)
         cache = EmbeddingCache(settings.cache, settings.cache_timeout_ms)
         self._pipeline = Pipeline(self._ledger, cache, engine, self._serving, settings.topic_prefix)
@@ -147,6 +148,7 @@ class Agent:
         if self._watch.poll() or not self._serving.models:
             self._serving.apply(self._watch.control.champions)
 
+        self._serving.go_on()
     def _take_over(self, partitions: set[int]) -> None:
         """Learn what was committed for all that this agent holds from now on, `partitions` too."""
         held = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._topic}

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_S = 2.0
 ANSWER_S = 60.0  # a batch takes below a second, the first load of an encoder several
-PAUSE_S = (0.05, 1.0)
+PAUSE_S = (0.05, 0.25)
 
 
 class EngineRefused(RuntimeError):
@@ -78,7 +78,8 @@ class EngineClient:
                 answer = self._try(request)
             except (OSError, msgspec.DecodeError) as error:
                 self.close()
-                log.warning("the engine does not answer, trying again: %s", error)
+                if pause == PAUSE_S[0]:  # once: four times a second would fill the log
+                    log.warning("the engine does not answer, trying until it does: %s", error)
                 time.sleep(pause)
                 pause = min(2 * pause, PAUSE_S[1])
                 continue

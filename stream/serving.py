@@ -14,6 +14,7 @@ from ml.messages import Article, Subject
 from stream.embedding_cache import Embedding
 from stream.engine_client import EngineClient, EngineRefused
 from stream.engine_wire import Description
+from stream.rollout import Rollout
 
 log = logging.getLogger(__name__)
 
@@ -23,35 +24,73 @@ CONFIDENCE_DIGITS = 6  # finer differences are those of the processor, not of th
 class Serving:
     """What one agent answers with; changed between two batches, never within one."""
 
-    def __init__(self, home: Path, engine: EngineClient) -> None:
+    def __init__(self, home: Path, engine: EngineClient, rollout: Rollout) -> None:
         self._home = home
         self._engine = engine
+        self._rollout = rollout
+        self._champions: dict[str, str] = {}
         self._heads: dict[str, Head] = {}
+        self._next: dict[str, Head] = {}  # checked, their encoders not loaded yet
         self.failures: dict[str, str] = {}
 
     def apply(self, champions: Mapping[str, str]) -> None:
         """Serve these model versions, by classifier.
 
-        A version that cannot be loaded, or whose encoder the engine refuses, is reported in
+        A version whose encoder is new is served once the engine has loaded it: until then the
+        version before goes on, and `go_on` must be called. Only where nothing is served yet this
+        waits. A version that cannot be loaded, or whose encoder the engine refuses, is reported in
         `failures`, and the version that served before goes on.
         """
-        heads: dict[str, Head] = {}
+        self._champions = dict(champions)
+        self._next = {}
         self.failures = {}
+        self._heads = {name: head for name, head in self._heads.items() if name in champions}
         for classifier, model in champions.items():
             serving = self._heads.get(classifier)
             if serving is not None and serving.manifest.name == model:
-                heads[classifier] = serving
                 continue
             try:
-                head = Head.load(model_path(self._home, model))
-                self._engine.describe(head.manifest.encoder)
-                heads[classifier] = head
-            except (ArtifactError, EngineRefused) as error:
-                log.error("%s cannot be served: %s", model, error)
-                self.failures[classifier] = f"{model}: {error}"
-                if serving is not None:
-                    heads[classifier] = serving
-        self._heads = heads
+                self._next[classifier] = Head.load(model_path(self._home, model))
+            except ArtifactError as error:
+                self._fail(classifier, error)
+        self._rollout.begin({head.manifest.encoder for head in self._next.values()})
+        waits = not self._heads
+        for classifier in list(self._next):
+            self._swap(classifier, waits)
+
+    def go_on(self) -> None:
+        """Serve the versions whose encoders have been loaded meanwhile; keep those in use loaded.
+
+        Never waits; call it between two batches, and now and then where none comes.
+        """
+        if self._rollout.has_news():
+            for classifier in list(self._next):
+                self._swap(classifier, waits=False)
+        self._rollout.keep({head.manifest.encoder for head in self._heads.values()})
+
+    def _swap(self, classifier: str, waits: bool) -> None:
+        """Let the next version take over where its encoder is loaded; `waits` until it is."""
+        head = self._next[classifier]
+        encoder = head.manifest.encoder
+        try:
+            if waits:
+                self._engine.describe(encoder)
+            elif not self._serves(encoder) and not self._rollout.ready(encoder):
+                return
+        except EngineRefused as error:
+            self._fail(classifier, error)
+        else:
+            heads = {**self._heads, classifier: head}
+            self._heads = {name: heads[name] for name in self._champions if name in heads}
+        del self._next[classifier]
+
+    def _serves(self, encoder: str) -> bool:
+        return any(head.manifest.encoder == encoder for head in self._heads.values())
+
+    def _fail(self, classifier: str, error: Exception) -> None:
+        model = self._champions[classifier]
+        log.error("%s cannot be served: %s", model, error)
+        self.failures[classifier] = f"{model}: {error}"
 
     @property
     def models(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 Started by the router like the real one. Its encoder's name says what it does: `letters+0000`;
 `broken+0000` cannot be loaded, `dying+0000` dies while it loads, `slow+0000` takes seconds,
-`greedy+0000` keeps 40 MB of every batch.
+`greedy+0000` keeps 4 MB of every batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ POISON = "poison"
 ENCODER = "letters+0000"
 BATCH_S = 0.02
 LOADING_S = 2.0
-GREED = 40 * 2**20
+GREED = 4 * 2**20
 
 
 class DyingEmbedder:

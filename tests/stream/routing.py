@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,12 @@ class Routing:
     settings: Settings
     worker: str
     process: subprocess.Popen[bytes]
+    clients: list[EngineClient] = field(default_factory=list)
 
     def client(self) -> EngineClient:
-        """Return a connection of its own."""
-        return EngineClient(self.settings.engine_address)
+        """Return a connection of its own, closed at the end."""
+        self.clients.append(EngineClient(self.settings.engine_address))
+        return self.clients[-1]
 
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes that live."""
@@ -67,6 +69,8 @@ def routing(home: Path, worker: str = LETTERS, **given: Any) -> Iterator[Routing
     try:
         yield router
     finally:
+        for client in router.clients:
+            client.close()
         router.process.kill()
         router.process.wait()
 
