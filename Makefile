@@ -58,4 +58,4 @@ chromium:
 		else echo "The browser test needs Chromium: sudo apt-get install chromium"; exit 1; fi; }
 
 clean: ## Remove the virtual environment, the assets and the demo's state
-	rm -rf $(VENV) .assets .wireroom
+	rm -rf $(VENV) .venv-peers .assets .wireroom

@@ -16,11 +16,15 @@ from infra import settings as settings_file
 from infra.settings import Settings
 from ml.artifact import ArtifactError
 from stream.kafka import KafkaUnavailable
-from tests.bench import machine, stream
+from tests.bench import engine, machine, stream
+from tests.bench.engine_latency import NoEngine
 from tests.bench.figures import Figure, show
 from tests.bench.system import NotStarted
 
-GROUPS: dict[str, Callable[[Settings, Console], list[Figure]]] = {"stream": stream.measure}
+GROUPS: dict[str, Callable[[Settings, Console], list[Figure]]] = {
+    "engine": engine.measure,
+    "stream": stream.measure,
+}
 
 
 def main() -> int:
@@ -40,7 +44,7 @@ def main() -> int:
     for name in [group] if group else list(GROUPS):
         try:
             measured = GROUPS[name](settings, console)
-        except (ArtifactError, NotStarted, KafkaUnavailable) as error:
+        except (ArtifactError, NoEngine, NotStarted, KafkaUnavailable) as error:
             console.print(f"{name}: {error} (`make setup` fetches what is missing)", markup=False)
             return 1
         figures += measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -36,3 +37,21 @@ def read(assets: Path) -> list[str]:
     chosen = list(texts)
     draw.shuffle(chosen)
     return chosen
+
+
+class Supply:
+    """Texts that were never handed out: once all were, they come again behind a number."""
+
+    def __init__(self, texts: Sequence[str], first_round: int = 0) -> None:
+        """Begin with the texts as they are, or, with `first_round` over 0, numbered."""
+        self._texts = texts
+        self._next = first_round * len(texts)
+
+    def take(self, count: int) -> list[str]:
+        """Return the next texts."""
+        places = range(self._next, self._next + count)
+        self._next += count
+        return [self._numbered(*divmod(n, len(self._texts))) for n in places]
+
+    def _numbered(self, round_: int, place: int) -> str:
+        return f"{round_} {self._texts[place]}" if round_ else self._texts[place]
