@@ -36,18 +36,30 @@ class Child:
     Start it in a thread that lives as long as the router: the kernel ends it with that thread.
     """
 
-    def __init__(self, command: Sequence[str], encoder: str, name: str) -> None:
-        """Start `command` with encoder, name and the descriptor of its control socket."""
+    def __init__(
+        self, command: Sequence[str], encoder: str, name: str, gpu: int | None = None
+    ) -> None:
+        """Start `command` with encoder, name and the descriptor of its control socket.
+
+        It sees one GPU alone where `gpu` is given, none where there are not so many. Raises
+        OSError where no process can be started.
+        """
         self.encoder = encoder
         self.name = name
         self.control, theirs = socket.socketpair()
         launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid())]
-        with theirs:
+        try:
             self._process = subprocess.Popen(
                 [*launch, *command, encoder, name, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
+                env=None if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": str(gpu)},
                 pass_fds=[theirs.fileno()],
             )
+        except OSError:
+            self.control.close()
+            raise
+        finally:
+            theirs.close()
         self.control.setblocking(False)
         self._passing = threading.Lock()
         self._idle: deque[socket.socket] = deque()

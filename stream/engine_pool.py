@@ -30,6 +30,7 @@ class Limits:
 class Seat:
     """A place for one worker, whichever process holds it; `successor` warms up to take over."""
 
+    number: int
     worker: Child | None = None
     successor: Child | None = None
     failures: int = 0

@@ -113,7 +113,7 @@ class Router:
     def _pool(self, encoder: str) -> Pool:
         """Return an encoder's pool; a new one is for the keeper to fill."""
         if encoder not in self._pools:
-            seats = [Seat() for _ in range(self.limits.engines)]
+            seats = [Seat(number) for number in range(self.limits.engines)]
             self._pools[encoder] = Pool(encoder, seats, asked_at=time.monotonic())
             self._wake_keeper()
         return self._pools[encoder]
@@ -148,22 +148,27 @@ class Router:
             for seat in pool.seats:
                 if seat.worker is None and seat.due <= now:
                     seat.due = now + LONGEST_BACKOFF_S  # where it cannot be started at all
-                    seat.worker = self._start(pool.encoder)
+                    seat.worker = self._start(pool.encoder, seat)
                     with self._changed:
                         self._changed.notify_all()
         self._remember([pool.encoder for pool in pools])
 
     def _remember(self, encoders: list[str]) -> None:
         """Leave a note of what is in use: the next router loads it before it is asked."""
-        if encoders != self._noted:
+        if encoders == self._noted:
+            return
+        self._noted = encoders
+        try:
             fresh = (self.folder / IN_USE).with_suffix(".new")
             fresh.write_bytes(msgspec.json.encode(encoders))
             fresh.replace(self.folder / IN_USE)
-            self._noted = encoders
+        except OSError as error:  # a full disk: the next router is only slower
+            log.warning("no note of what is in use: %s", error)
 
-    def _start(self, encoder: str) -> Child | None:
+    def _start(self, encoder: str, seat: Seat) -> Child | None:
+        gpu = seat.number if self.limits.engines > 1 else None
         try:
-            worker = Child(self.command, encoder, str(next(self._names)))
+            worker = Child(self.command, encoder, str(next(self._names)), gpu)
         except OSError as error:  # no memory, no process number
             log.error("no worker of %s can be started: %s", encoder, error)
             return None
@@ -216,7 +221,10 @@ class Router:
         """Bury a worker, accuse what it was computing, and plan its seat's next start."""
         self._selector.unregister(worker.control)
         status = worker.bury()
-        suspects.accuse(self.folder, worker.name)
+        try:
+            suspects.accuse(self.folder, worker.name)
+        except OSError as error:  # a full disk must not end the router
+            log.error("what worker %s died on is not known: %s", worker.name, error)
         now = time.monotonic()
         with self._changed:
             if worker in self._leaving:
@@ -271,7 +279,7 @@ class Router:
                     rss >> 20,
                     self.limits.memory_bytes >> 20,
                 )
-                seat.successor = self._start(pool.encoder)
+                seat.successor = self._start(pool.encoder, seat)
 
     def _all(self) -> list[Child]:
         return [w for pool in self._pools.values() for w in pool.workers()] + self._leaving

@@ -90,6 +90,7 @@ def test_two_engines_share_the_requests(tmp_path: Path) -> None:
         took_s = time.monotonic() - started
         answered = sum(a.answered for a in agents) - sum(before)
         figures = router.figures()
+        gpus = [worker.environ()["CUDA_VISIBLE_DEVICES"] for worker in router.workers()]
         stop(agents)
     # Each engine takes 20 ms for a batch, which holds what waits for it.
     assert answered / took_s > 75
@@ -97,6 +98,7 @@ def test_two_engines_share_the_requests(tmp_path: Path) -> None:
     assert len(figures["processes"]) == 2
     assert {p["encoder"] for p in figures["processes"]} == {ENCODER}
     assert figures["p50_ms"] < 500
+    assert sorted(gpus) == ["0", "1"]  # one engine a GPU, where there are any
 
 
 def test_a_killed_worker_loses_no_request(tmp_path: Path) -> None:
