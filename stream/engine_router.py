@@ -29,7 +29,7 @@ from stream.engine_figures import LastMinute, Latencies, Totals
 from stream.engine_pool import LONGEST_BACKOFF_S, Limits, Pool, Seat
 from stream.engine_wire import Refusal
 
-TICK_S = 0.5
+TICK_S = 0.25  # as short as the shortest pause before a start
 MEMORY_EVERY_S = 2.0
 ASKED_AGAIN_S = 1.0  # who waits for a worker counts as asking
 IN_USE = "engine-encoders.json"
