@@ -11,7 +11,8 @@ from itertools import accumulate
 from typing import Any
 
 from tests.chaos import spoiling
-from tests.chaos.kinds import KINDS
+from tests.chaos.kinds import KINDS, SWAPS
+from tests.chaos.versions import Swaps
 from tests.running import Running
 
 FREEZE_S = 20.0
@@ -61,6 +62,7 @@ class Faults(threading.Thread):
         self._kinds = list(kinds)
         self._draw.shuffle(self._kinds)
         self._moments = moments(self._kinds, span_s, self._draw)
+        self.swaps = Swaps(system.settings) if set(kinds) & set(SWAPS) else None
         self.struck: list[Struck] = []
         self.failures: list[str] = []
 
@@ -93,6 +95,8 @@ class Faults(threading.Thread):
         elif kind == "cachefull":
             self._note(kind, ["cache"])
             spoiling.full(cache)
+        elif self.swaps and kind in SWAPS:
+            self.swaps.head() if kind == "swap" else self.swaps.encoder()
         else:  # named after the process that it kills
             self._signal(kind, [kind], signal.SIGKILL)
 

@@ -34,7 +34,12 @@ KINDS = {
     "broker": Kind(None),  # whatever a JVM takes to start, and to find its transactions
     "tasks": Kind(None),  # the ledger is waited for: to guess would be to double
     **{role: Kind(5.0, role) for role in CONSOLE},
+    "swap": Kind(5.0),  # another head is deployed
+    "encoder": Kind(5.0),  # and one that reads another encoder
 }
+
+SWAPS = ("swap", "encoder")
+"""No faults: what an operator does under load. There may be a thousand; they are only counted."""
 
 
 def parse(text: str) -> list[str]:

@@ -121,6 +121,9 @@ def run(
         "late": sum(blow.is_late for blow in blows),
         "struck": [asdict(blow) for blow in blows],
     }
+    if faults.swaps:
+        figures["swaps"] = faults.swaps.done
+        figures["models"] = sorted({s["model"] for seen in after for s in seen.subjects})
     if verified:
         _reckon(system, figures, problems)
     return Outcome(figures, blows, problems)

@@ -6,19 +6,14 @@ import json
 import threading
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 from urllib.parse import quote
-
-import msgspec
 
 from infra import names
 from infra.settings import Settings
-from ml import artifact
-from ml.artifact import ModelManifest, model_path
-from ml.head import HEAD_FILE
 from stream import deployments, publisher
 from stream.publisher import Item
 from tests.answers import Answers, article, check_accounts, following
+from tests.chaos.versions import another_head
 from tests.operating import Operator
 from tests.running import Running, wait_until
 
@@ -51,16 +46,6 @@ class Flow(threading.Thread):
         self.join()
 
 
-def another_version(home: Path, model: str) -> str:
-    """Save a version with the labels of `model` in another order, so that it answers otherwise."""
-    path = model_path(home, model)
-    manifest = artifact.load_manifest(path, ModelManifest)
-    changed = msgspec.structs.replace(manifest, labels=manifest.labels[::-1], parents=[model])
-    saved, is_new = artifact.save_model(home, changed, {HEAD_FILE: path / HEAD_FILE})
-    assert is_new
-    return saved.name
-
-
 def wait_for_version(answers: Answers, model: str) -> None:
     """Wait until the newest result of every partition names this version."""
 
@@ -78,7 +63,7 @@ def test_every_result_names_the_version_that_made_it_while_versions_change(
     system: Running,
 ) -> None:
     first = deployments.read(system.settings).champions["topic"]
-    second = another_version(system.settings.home, first)
+    second = another_head(system.settings.home, first)
     operator = Operator(system)
     flow = Flow(system.settings)
     with following(system) as answers:
