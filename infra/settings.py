@@ -66,7 +66,7 @@ class Settings:
     batch_bytes: int = setting(
         65_536, "bytes of articles an agent takes at once: half a second on 2 cores", at_least=1
     )
-    batch_wait_ms: int = setting(50, "how long a batch waits for more articles", at_least=0)
+    batch_wait_ms: int = setting(20, "how long a batch waits for more articles", at_least=0)
     cache_timeout_ms: int = setting(100, "how long an agent waits for the cache", at_least=1)
     stall_s: float = setting(
         120.0, "an agent with lag that commits nothing for this long ends itself", at_least=1.0

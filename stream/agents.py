@@ -31,6 +31,7 @@ from stream.pipeline import Batch, Pipeline
 from stream.portions import portions
 from stream.rollout import Rollout
 from stream.serving import Serving
+from stream.taking import batches
 from stream.transactions import Transactions
 from stream.watchdog import Watchdog, end_process
 
@@ -77,8 +78,8 @@ class Agent:
             await self._in_thread(self._wait_for_deployment)
             tidings = asyncio.create_task(self._follow_deployments())
             tidings.add_done_callback(_end_on_error)
-            within = self._settings.batch_wait_ms / 1000
-            async for events in stream.noack_take(self._settings.batch_articles, within=within):
+            most, wait_s = self._settings.batch_articles, self._settings.batch_wait_ms / 1000
+            async for events in batches(self._app, aiter(stream.channel), most, wait_s):
                 self._computing = True
                 sizes = [len(event.message.value or b"") for event in events]
                 for portion in portions(events, sizes, self._settings.batch_bytes):
@@ -147,8 +148,8 @@ class Agent:
     def _apply_deployments(self) -> None:
         if self._watch.poll() or not self._serving.models:
             self._serving.apply(self._watch.control.champions)
-
         self._serving.go_on()
+
     def _take_over(self, partitions: set[int]) -> None:
         """Learn what was committed for all that this agent holds from now on, `partitions` too."""
         held = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._topic}

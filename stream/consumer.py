@@ -1,8 +1,9 @@
-"""The agents' consumer: Faust's own, less two of its faults.
+"""The agents' consumer: Faust's own, less three of its faults.
 
 It reads a partition without a commit from its beginning after a rebalance, and it bounds what is
 buffered in bytes: Faust counts messages, and a thousand of 10 MB are more than a machine has. What
 one poll brings is bounded by the fetch as the broker stores it, 50 MB; compressed text is larger.
+And it does not remember acknowledged offsets, which Faust keeps until it commits them itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, Message
+from mode.utils.futures import notify
 
 BUFFER_BYTES = 32 * 1024 * 1024
 """Of articles read and not answered; above it nothing is read. One more fetch may come on top."""
@@ -52,6 +54,15 @@ class BoundedConsumer(Consumer):
         async for place, message in super().getmany(timeout):
             self._buffered += len(message.value or b"")
             yield place, message
+
+    def ack(self, message: Message) -> bool:
+        """Let a rebalance go on; offsets leave in the batches' transactions alone."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+        return True
 
     def answered(self, size: int) -> None:
         """Note that `size` bytes of messages are answered."""
