@@ -71,6 +71,27 @@ def test_equal_texts_are_encoded_once(embedder: Embedder) -> None:
     assert len(np.unique(vectors, axis=0)) == 1
 
 
+STRANGE = {
+    "nothing": "",
+    "one token": "oil",
+    "512 tokens": "oil " * 510,
+    "200,000 tokens": "oil " * 200_000,
+    "emoji": "\U0001f4c8\U0001f1e9\U0001f1ea\u2764\ufe0f" * 40,
+    "right to left": "\u0627\u0631\u062a\u0641\u0639\u062a \u0627\u0644\u0623\u0633\u0639\u0627\u0631 \u202e\u05e9\u05dc\u05d5\u05dd",
+    "control characters": "\x00\x01\x07\x1b[31moil\x7f\u2028\u200b\ufeff",
+    "one word of 50,000 characters": "x" * 50_000,
+    "50,000 combining marks": "e" + "\u0301" * 50_000,
+}
+
+
+@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
+def test_a_strange_text_has_a_vector_like_any_other(embedder: Embedder, text: str) -> None:
+    vectors, _ = embedder.embed([text, "Oil prices rose."])
+    np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float32), axis=1), 1, atol=2e-3)
+    plain, _ = embedder.embed(["Oil prices rose."])
+    np.testing.assert_array_equal(vectors[1], plain[0])
+
+
 def test_no_texts_have_no_vectors(embedder: Embedder) -> None:
     vectors, cut = embedder.embed([])
     assert (vectors.shape, cut) == ((0, 384), [])
