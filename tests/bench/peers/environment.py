@@ -61,6 +61,8 @@ def make(assets: Path) -> Environment:
 
 
 def _export(environment: Environment, wheel: Path) -> None:
+    for old in FOLDER.glob("models-*"):
+        shutil.rmtree(old)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=FOLDER) as name:
         draft = Path(name) / "models"
         draft.mkdir()
