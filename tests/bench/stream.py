@@ -23,7 +23,10 @@ from tests.bench.turns import Turn, answer, encode, show
 
 ROUNDS = 3
 ROUND_S = 5.0  # of the bare encoder; a turn's beginning and end then weigh little
-WARM_UP, WARM_UPS = 1000, 8  # a broker just started compiles its own code for the first thousands
+WARM_UP, WARM_UPS = (
+    1000,
+    24,
+)  # a broker just started compiles its own code: 250 us an article at first
 COPIES, COPIED = 4, 500
 HEADS_S = NAIVE_S = 3.0  # of the bare encoder, for a turn of what is measured beside it
 GOAL = ">= 0.90, with AMX 0.85"
