@@ -10,10 +10,12 @@ import shutil
 from pathlib import Path
 
 from ml.messages import Classification, Subject
-from stream import publisher
+from stream import heartbeat, publisher
 from stream.publisher import Item
 from tests.answers import check_accounts, following
-from tests.running import Running, running
+from tests.running import Running, running, wait_until
+
+LOADED_S = 30.0  # for 470 MB of weights, and a report
 
 TEAMS = ("红队", "蓝队", "绿队", "白队", "黑队", "金队")
 FIRMS = ("东方银行", "南山钢铁", "西海石油", "北江汽车", "中原电力", "长河保险")
@@ -78,7 +80,19 @@ def train_and_deploy(system: Running, file: Path) -> str:
         system.command("deploy", "wire-zh", "1"),
     ]
     assert [answer.returncode for answer in told] == [0, 0, 0], told
-    return str(json.loads(told[1].stdout)["model"])
+    model = str(json.loads(told[1].stdout)["model"])
+    wait_until(lambda: serves(system, model), LOADED_S, f"{model} served")
+    return model
+
+
+def serves(system: Running, model: str) -> bool:
+    """Tell whether every agent answers with a model: its encoder is loaded beside the work."""
+    reports = heartbeat.read_all(system.settings)
+    return all(
+        model in report["figures"]["models"].values()
+        for report in reports
+        if report["role"] == "agent"
+    )
 
 
 def pairs(names: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -136,3 +136,22 @@ def test_an_agent_keeps_its_encoders_loaded_though_no_article_comes(
             serving.go_on()
             time.sleep(0.05)
         assert [worker.pid for worker in router.workers()] == workers
+
+
+def test_a_new_classifier_joins_once_its_encoder_is_loaded(
+    serving: Serving, router: Routing
+) -> None:
+    topic, region = (
+        model(router.settings.home, ENCODER),
+        model(router.settings.home, SLOW, "region"),
+    )
+    serving.apply({"topic": topic})
+    serving.apply({"region": region, "topic": topic})
+    assert serving.models == {"topic": topic}
+
+    def has_joined() -> bool:
+        serving.go_on()
+        return len(serving.models) == 2
+
+    wait_until(has_joined, 10, "the new classifier")
+    assert list(serving.models.items()) == [("region", region), ("topic", topic)]
