@@ -55,10 +55,12 @@ class Running:
         return found
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Signal one process and return its number."""
-        pid = int(self.process(name)["pid"])
+        """Signal one process and return its number; raises ProcessLookupError where it has none."""
+        pid = self.process(name)["pid"]
+        if pid is None:
+            raise ProcessLookupError(f"{name} is being started again")
         os.kill(pid, number)
-        return pid
+        return int(pid)
 
     def wait_ready(self, timeout_s: float = 120.0) -> None:
         """Wait until every process is ready."""

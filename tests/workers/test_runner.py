@@ -15,9 +15,10 @@ from tests.workers.plays import PLAY_JOB, PROGRESS, RESULT, SUCCESS
 from workers.runner import execute
 
 FOREGROUND = f"""
-import dataclasses, json, pathlib, sys
+import dataclasses, json, pathlib, signal, sys
 from infra.settings import Settings
 from workers.runner import execute
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 home, *play = sys.argv[1:]
 settings = dataclasses.replace(Settings(), home=pathlib.Path(home), kafka="127.0.0.1:9")
 spec = {{"job": "train", "dataset": "r8", "play": play}}
