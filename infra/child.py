@@ -25,8 +25,9 @@ LAUNCH = Path(__file__).with_name("launch.py")
 LOG_BYTES = 16 * 1024 * 1024  # then the file becomes `.1`; so a process holds at most twice that
 LONGEST_BACKOFF_S = 30.0
 # A process that was ready and lived this long had started well: its death is a new trouble, met
-# at once. Short, because an agent killed every ten seconds must be back each time.
-HEALTHY_S = 5.0
+# at once. Short, because an agent killed every ten seconds must be back each time, and an engine
+# every four.
+HEALTHY_S = 3.0
 
 
 @dataclass(frozen=True)
