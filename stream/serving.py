@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ class Serving:
         self._champions: dict[str, str] = {}
         self._heads: dict[str, Head] = {}
         self._next: dict[str, Head] = {}  # checked, their encoders not loaded yet
+        self._spoken: tuple[object, dict[str, frozenset[str]]] = (None, {})
         self.failures: dict[str, str] = {}
 
     def apply(self, champions: Mapping[str, str]) -> None:
@@ -104,10 +105,21 @@ class Serving:
 
     def encoders_for(self, article: Article, text: str) -> list[str]:
         """Return the encoders that must read this article; none where every answer abstains."""
-        serving = {
-            head.manifest.encoder for head in self._heads.values() if answers(head, article, text)
-        }
-        return sorted(serving)
+        return [
+            encoder
+            for encoder, languages in self._languages().items()
+            if reads(languages, article, text)
+        ]
+
+    def _languages(self) -> dict[str, frozenset[str]]:
+        """Return, by encoder, the languages that any of its heads answers; as long as heads stay."""
+        if self._spoken[0] is not self._heads:
+            spoken: dict[str, frozenset[str]] = {}
+            for head in self._heads.values():
+                encoder = head.manifest.encoder
+                spoken[encoder] = spoken.get(encoder, frozenset()) | {*head.manifest.languages}
+            self._spoken = self._heads, dict(sorted(spoken.items()))
+        return self._spoken[1]
 
     def subjects(
         self,
@@ -119,34 +131,32 @@ class Serving:
 
         `embeddings` and `origins` (True: out of the cache) hold, by encoder, one item an article.
         """
+        matrices = {encoder: _matrix(found) for encoder, found in embeddings.items()}
         answered: list[list[Subject]] = [[] for _ in articles]
         for classifier, head in self._heads.items():
             manifest = head.manifest
-            vectors = embeddings.get(manifest.encoder, [None] * len(articles))
-            rows = [
-                n
-                for n, (article, text) in enumerate(articles)
-                if vectors[n] is not None and answers(head, article, text)
-            ]
-            scores = {}
-            if rows:
-                matrix = np.stack([e.vector for n in rows if (e := vectors[n]) is not None])
-                scores = dict(zip(rows, head.scores(matrix), strict=True))
-            for n in range(len(articles)):
-                if n not in scores:
-                    answered[n].append(_abstention(classifier, head))
-                    continue
-                best = int(scores[n].argmax())
-                confidence = round(float(scores[n][best]), CONFIDENCE_DIGITS)
+            places, matrix = matrices.get(manifest.encoder, ([], np.empty((0, 0), np.float16)))
+            languages = frozenset(manifest.languages)
+            kept = [k for k, n in enumerate(places) if reads(languages, *articles[n])]
+            silent = set(range(len(articles))) - {places[k] for k in kept}
+            for n in silent:
+                answered[n].append(_abstention(classifier, head))
+            if not kept:
+                continue
+            scores = head.scores(matrix if len(kept) == len(places) else matrix[kept])  # (B, L)
+            best, confidences = scores.argmax(axis=1).tolist(), scores.max(axis=1).tolist()
+            hit, model = origins[manifest.encoder], manifest.name
+            for k, label, score in zip(kept, best, confidences, strict=True):
+                n, confidence = places[k], round(score, CONFIDENCE_DIGITS)
                 answered[n].append(
                     Subject(
                         classifier=classifier,
-                        label=manifest.labels[best],
+                        label=manifest.labels[label],
                         confidence=confidence,
                         decision=head.decide(confidence),
-                        model=manifest.name,
+                        model=model,
                         encoder=manifest.encoder,
-                        embedding="hit" if origins[manifest.encoder][n] else "miss",
+                        embedding="hit" if hit[n] else "miss",
                     )
                 )
         return answered
@@ -154,12 +164,23 @@ class Serving:
 
 def answers(head: Head, article: Article, text: str) -> bool:
     """Tell whether a classifier reads this article: there is text, in a language it serves."""
+    return reads(head.manifest.languages, article, text)
+
+
+def reads(languages: Container[str], article: Article, text: str) -> bool:
+    """Tell whether there is text, in one of these languages or in one that nobody has told."""
     if not text:
         return False
     if article.language is None:
         return True
-    primary = article.language.replace("_", "-").split("-")[0].lower()
-    return primary in head.manifest.languages
+    return article.language.replace("_", "-").split("-")[0].lower() in languages
+
+
+def _matrix(found: Sequence[Embedding | None]) -> tuple[list[int], np.ndarray]:
+    """Return which articles have an embedding, and those embeddings, float16 `(B, D)`."""
+    places = [n for n, embedding in enumerate(found) if embedding is not None]
+    vectors = [embedding.vector for embedding in found if embedding is not None]
+    return places, np.stack(vectors) if vectors else np.empty((0, 0), np.float16)
 
 
 def _abstention(classifier: str, head: Head) -> Subject:
