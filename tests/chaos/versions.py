@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from confluent_kafka import KafkaError, Message
 
+from infra import names
 from infra.settings import Settings
 from ml import artifact
 from ml.artifact import EncoderManifest, ModelManifest, encoder_path, model_path
 from ml.head import HEAD_FILE
-from stream import deployments
+from ml.messages import Deployment, encode, timestamp
+from stream import deployments, kafka
 
 CLASSIFIER = "topic"
 SHORTER = 2  # what the other encoder's window is divided by, so that its vectors differ
@@ -45,10 +49,14 @@ def another_encoder(home: Path, model: str) -> str:
 
 
 class Swaps:
-    """Deploys one version after another of a running system."""
+    """Deploys one version after another of a running system.
+
+    With a producer of its own, ten a second: `deployments.publish` reads the topic each time.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._producer = kafka.producer(settings)
         self._based_on, self._first = _serving(settings)
         self._heads = [self._first, another_head(settings.home, self._first)]
         self._encoders = self._heads[:1]
@@ -67,15 +75,27 @@ class Swaps:
 
     def _deploy(self, models: list[str]) -> None:
         models.append(models.pop(0))
-        self._based_on = deployments.publish(
-            self._settings,
-            CLASSIFIER,
-            models[0],
-            by="chaos",
-            why="a swap under load",
+        deployment = Deployment(
+            classifier=CLASSIFIER,
+            champion=models[0],
             based_on=self._based_on,
+            by="chaos",
+            at=timestamp(datetime.now(UTC)),
+            why="a swap under load",
         )
+        self._producer.produce(
+            self._settings.topic(names.DEPLOYMENTS.name),
+            key=CLASSIFIER.encode(),
+            value=encode(deployment),
+            on_delivery=self._written,
+        )
+        self._producer.flush()
         self.done += 1
+
+    def _written(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            raise kafka.KafkaUnavailable(f"a swap was not written: {error}")
+        _, self._based_on = kafka.place(message)
 
 
 def _serving(settings: Settings) -> tuple[int, str]:
