@@ -61,9 +61,10 @@ def count(outcomes: Iterable[Outcome]) -> Account:
 def to_metadata(account: Account) -> str:
     """Return the account as it is committed beside an offset (Kafka allows 4,096 bytes).
 
-    It ends with a NUL: confluent-kafka 2.16 reads metadata as a C string and past its end.
+    confluent-kafka 2.16 reads metadata as a C string and past its end, but it also writes the NUL
+    that ends it.
     """
-    return msgspec.json.encode(account).decode() + "\0"
+    return msgspec.json.encode(account).decode()
 
 
 def from_metadata(metadata: str | None) -> Account:

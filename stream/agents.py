@@ -32,7 +32,7 @@ from stream.portions import portions
 from stream.rollout import Rollout
 from stream.serving import Serving
 from stream.taking import batches
-from stream.transactions import Transactions
+from stream.transactions import Transactions, group, membership
 from stream.watchdog import Watchdog, end_process
 
 log = logging.getLogger(__name__)
@@ -53,13 +53,14 @@ class Agent:
         self._ledger = Ledger(settings)
         cache = EmbeddingCache(settings.cache, settings.cache_timeout_ms)
         self._pipeline = Pipeline(self._ledger, cache, engine, self._serving, settings.topic_prefix)
-        self._transactions = Transactions(app, self._topic)
+        self._transactions = Transactions(settings)
         self._continuity = Continuity(settings)
         self._watch = Watch(settings)
         self._watchdog = Watchdog(settings, end_process)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="classify")
         self._recorder = ThreadPoolExecutor(1, thread_name_prefix="record")
         self._generation: int | None = None
+        self._membership = b""  # of that generation
         self._delivery: asyncio.Task[None] | None = None
         self._computing = False
         self._stopping = False
@@ -75,6 +76,7 @@ class Agent:
         self._watchdog.start()
         try:
             heartbeat.start(self._settings, "agent", self.figures)
+            await self._in_thread(self._transactions.open)
             await self._in_thread(self._wait_for_deployment)
             tidings = asyncio.create_task(self._follow_deployments())
             tidings.add_done_callback(_end_on_error)
@@ -101,19 +103,24 @@ class Agent:
             end_process("a batch of an earlier generation")
         if generation != self._generation:
             await self._delivered()
+            self._generation, self._membership = generation, self._member_of(generation)
             partitions = {event.message.partition for event in events}
             await self._in_thread(self._take_over, partitions)
-            self._generation = generation
         records = [_record(event.message) for event in events]
         batch = await self._in_thread(self._classify, records)
         await self._delivered()
-        self._delivery = asyncio.create_task(self._deliver(batch, events, generation))
+        self._delivery = asyncio.create_task(self._deliver(batch, events))
         self._delivery.add_done_callback(_end_on_error)
 
-    async def _deliver(self, batch: Batch, events: Sequence[Any], generation: int) -> None:
+    def _member_of(self, generation: int) -> bytes:
+        instance = self._settings.process
+        member = self._app.consumer.member
+        return membership(group(self._settings.topic_prefix), generation, member, instance)
+
+    async def _deliver(self, batch: Batch, events: Sequence[Any]) -> None:
         """Send, commit, record, acknowledge; in this order."""
         started = time.perf_counter()
-        ends = await self._transactions.deliver(batch, generation)
+        ends = await self._transactions.deliver(batch, self._membership)
         metrics.BATCH_SECONDS.labels("commit").observe(time.perf_counter() - started)
         self._watchdog.committed(batch.next_offsets)
         await asyncio.get_running_loop().run_in_executor(self._recorder, self._record, batch, ends)

@@ -1,53 +1,34 @@
 """The Faust app: one input topic, options as the exactly-once recipe needs them.
 
-Run as `python -m stream.app worker --without-web -l warn`. Two topics in one app would share
-transactional ids, so everything that wants a new result publishes to the one input topic.
+Run as `python -m stream.app worker --without-web -l warn`. Everything that wants a new result
+publishes to the one input topic: each uri has one writer, and a backlog on one topic cannot starve
+another. Faust commits and sends nothing, see `stream.transactions`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import faust
 import threadpoolctl
-from faust.assignor.partition_assignor import PartitionAssignor
-from faust.transport.drivers.aiokafka import Producer, Transport
+from faust.transport.drivers.aiokafka import Transport
 
 from infra import names
 from infra.settings import Settings, load
 from stream.agents import Agent
 from stream.consumer import BoundedConsumer
-from stream.transactions import Transactions, group
-from stream.watchdog import end_process
+from stream.transactions import group
 
 NEVER_S = 86_400.0
-TRANSACTION_MS = 10_000  # how long a dead agent's open transaction can hold back readers
 REBALANCE_S = 120.0  # far above the longest batch: a member that computes is not dead
 MAX_POLL_S = 1_000.0
 
 
-class Assignor(PartitionAssignor):
-    """Faust's own, less its idea that a lost partition is a standby whose producer goes on."""
-
-    def is_standby(self, tp: Any) -> bool:  # noqa: ARG002 - Faust calls it so
-        """Never: this app has no tables."""
-        return False
-
-
-class TimedProducer(Producer):
-    """Faust's own, with the transaction timeout, for which it has no setting (60 s by default)."""
-
-    def _settings_extra(self) -> Mapping[str, Any]:
-        return {**super()._settings_extra(), "transaction_timeout_ms": TRANSACTION_MS}
-
-
-class ExactTransport(Transport):
-    """Faust's Kafka transport with our consumer and producer."""
+class BoundedTransport(Transport):
+    """Faust's Kafka transport with our consumer."""
 
     Consumer = BoundedConsumer
-    Producer = TimedProducer
 
 
 def build(settings: Settings) -> faust.App:
@@ -59,13 +40,9 @@ def build(settings: Settings) -> faust.App:
         store="memory://",
         datadir=str(settings.home / "run" / settings.process),
         topic_partitions=names.PARTITIONS,
-        processing_guarantee="exactly_once",
-        PartitionAssignor=Assignor,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.process,
         consumer_max_fetch_size=names.MAX_MESSAGE_OUT,
-        producer_max_request_size=names.MAX_MESSAGE_OUT + 64 * 1024,
-        producer_max_batch_size=256 * 1024,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 4,
         broker_rebalance_timeout=REBALANCE_S,
@@ -79,18 +56,11 @@ def build(settings: Settings) -> faust.App:
         topic_allow_declare=False,
         web_enabled=False,
     )
-    app.transport = ExactTransport(app.conf.broker_consumer, app)
-    app.producer_transport = ExactTransport(app.conf.broker_producer, app)
+    app.transport = BoundedTransport(app.conf.broker_consumer, app)
     articles = app.topic(
         topic, key_serializer="raw", value_serializer="raw", partitions=names.PARTITIONS
     )
     agent = Agent(app, settings)
-    transactions = Transactions(app, topic)
-
-    @app.on_partitions_assigned.connect  # type: ignore[arg-type]  # Faust calls it by keyword
-    async def check_producers(_: Any, assigned: set[Any], **__: Any) -> None:
-        if lacking := transactions.missing({tp.partition for tp in assigned}):
-            end_process(f"no producer for {sorted(lacking)}")
 
     @app.agent(articles, name="classify")
     async def classify(stream: Any) -> None:

@@ -8,14 +8,22 @@ most keys on another partition.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
     AdminClient,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -23,6 +31,8 @@ from infra import names
 from infra.settings import Settings
 
 ANSWER_S = 15.0  # seconds a broker may take to answer a request
+SETTLED_S = 30.0  # above the time after which a broker aborts what a dead agent left open
+LOOK_S = 0.02
 POLL_S = 0.05  # `consume` waits this long for a full batch, so an end is seen this late
 CONSUME_AT_ONCE = 2_000
 
@@ -157,6 +167,36 @@ def bounds(
         }
     except KafkaException as error:
         raise KafkaUnavailable(f"Kafka does not answer for {topic}: {error}") from error
+
+
+def wait_until_settled(settings: Settings, topic: str, partitions: Iterable[int]) -> None:
+    """Wait until every transaction that has written to these partitions by now has ended.
+
+    Before that, `read_to_end` does not reach what is being committed. Raises KafkaUnavailable.
+    """
+    client = admin(settings)
+    wanted = [TopicPartition(topic, p) for p in partitions]
+    written = _ends(client, wanted, IsolationLevel.READ_UNCOMMITTED)
+    deadline = time.monotonic() + SETTLED_S
+    while True:
+        stable = _ends(client, wanted, IsolationLevel.READ_COMMITTED)
+        open_ = [p for p in written if stable[p] < written[p]]
+        if not open_:
+            return
+        if time.monotonic() > deadline:
+            raise KafkaUnavailable(f"{topic}: a transaction stays open in partitions {open_}")
+        time.sleep(LOOK_S)
+
+
+def _ends(
+    client: AdminClient, wanted: list[TopicPartition], isolation: IsolationLevel
+) -> dict[int, int]:
+    latest = {place: OffsetSpec.latest() for place in wanted}  # type: ignore[no-untyped-call]  # of theirs
+    answers = client.list_offsets(latest, isolation_level=isolation, request_timeout=ANSWER_S)
+    try:
+        return {p.partition: answer.result(ANSWER_S + 1).offset for p, answer in answers.items()}
+    except (KafkaException, TimeoutError) as error:
+        raise KafkaUnavailable(f"the ends of {wanted[0].topic}: {error}") from error
 
 
 def read_to_end(

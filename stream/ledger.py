@@ -241,8 +241,9 @@ class Ledger:
         self._patiently(lambda: self._record(keys=keys, args=arguments))
 
     def _catch_up(self, behind: Mapping[int, int | None]) -> None:
-        """Count in the results after each partition's position, up to the last stable offset."""
+        """Count in the results after each partition's position, a predecessor's last included."""
         topic = self._settings.topic(names.CLASSIFICATIONS.name)
+        kafka.wait_until_settled(self._settings, topic, behind)
         start = {p: position or 0 for p, position in behind.items()}
         ends: dict[int, int] = dict(start)
         batch: list[Message] = []

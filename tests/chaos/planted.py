@@ -20,23 +20,23 @@ PLANTS = ("acknowledge-early", "skip-flush", "exactly-once-off")
 PAUSE_S = 0.3  # between a batch's two steps, for a kill to fall into
 LINGER_MS = 500
 
-Deliver = Callable[[Transactions, Batch, int], Awaitable[dict[int, int]]]
+Deliver = Callable[[Transactions, Batch, bytes], Awaitable[dict[int, int]]]
 _deliver = Transactions.deliver
 
 
-async def acknowledge_early(self: Transactions, batch: Batch, generation: int) -> dict[int, int]:
+async def acknowledge_early(self: Transactions, batch: Batch, membership: bytes) -> dict[int, int]:
     """Commit the offsets, then send the results."""
-    await _deliver(self, replace(batch, outputs=[]), generation)
+    await _deliver(self, replace(batch, outputs=[]), membership)
     await asyncio.sleep(PAUSE_S)
     counted = replace(batch, accounts=dict.fromkeys(batch.accounts, Account()))
-    return await _deliver(self, counted, generation)
+    return await _deliver(self, counted, membership)
 
 
 def outside(*, flushed: bool) -> Deliver:
     """Send results outside any transaction: waiting for them before the commit, or not."""
     producer = kafka.producer(load(), **{"linger.ms": LINGER_MS})
 
-    async def deliver(self: Transactions, batch: Batch, generation: int) -> dict[int, int]:
+    async def deliver(self: Transactions, batch: Batch, membership: bytes) -> dict[int, int]:
         for output in batch.outputs:
             producer.produce(
                 output.topic,
@@ -49,7 +49,7 @@ def outside(*, flushed: bool) -> Deliver:
         if flushed:
             producer.flush()
             await asyncio.sleep(PAUSE_S)
-        await _deliver(self, replace(batch, outputs=[]), generation)
+        await _deliver(self, replace(batch, outputs=[]), membership)
         return {}
 
     return deliver

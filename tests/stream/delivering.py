@@ -1,40 +1,51 @@
-"""An agent's transactions without the agent: Faust's own producer, started by hand."""
+"""An agent's transactions without the agent: its membership comes from a consumer that reads nothing."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-from unittest.mock import patch
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer
 
 from infra import names
 from infra.settings import Settings
-from stream import account, app
-from stream.transactions import Transactions
+from stream import account, kafka
+from stream.transactions import Transactions, group
+from tests.running import wait_until
 
-GENERATION = 7
-HELD = (0, 1)  # the partitions that such an agent was assigned
+HELD = (0, 1)  # the partitions whose accounts such an agent took over
 
 
-@asynccontextmanager
-async def delivering(settings: Settings) -> AsyncIterator[tuple[Any, Transactions]]:
-    """The app of an agent that was assigned its partitions, and its transactions."""
-    with patch.object(app, "Agent"):  # nobody reads
-        built: Any = app.build(settings)
-    topic = settings.topic(names.ARTICLES.name)
-    built.assignor._topic_groups[topic] = 0
-    built.consumer_generation_id = GENERATION
-    producer = built.producer
-    # Faust keeps these on the class, for the one app of a process; a test may have two.
-    producer._transaction_producers, producer._trn_locks = {}, {}
-    transactions = Transactions(built, topic)
-    await producer.start()
+@contextmanager
+def joining(settings: Settings, instance: str | None = None) -> Iterator[Consumer]:
+    """A member of the agents' group, to be asked by `joined`."""
+    extra = {"group.instance.id": instance} if instance else {}
+    consumer = kafka.consumer(settings, group(settings.topic_prefix), **extra)
     try:
-        for partition in HELD:
-            await producer.begin_transaction(transactions.transactional_id(partition))
-        assert transactions.missing(set(HELD)) == set()
-        committed = account.committed(settings, HELD)
-        transactions.open_accounts({p: known for p, (_, known) in committed.items()})
-        yield built, transactions
+        consumer.subscribe([settings.topic(names.ARTICLES.name)])
+        yield consumer
     finally:
-        await producer.stop()
+        consumer.close()
+
+
+@contextmanager
+def member(settings: Settings, instance: str | None = None) -> Iterator[Consumer]:
+    """A member of the agents' group that was given partitions."""
+    with joining(settings, instance) as consumer:
+        wait_until(lambda: joined(consumer), 30, "partitions")
+        yield consumer
+
+
+def joined(consumer: Consumer) -> bool:
+    """Tell whether the member holds partitions; it must be asked for a rebalance to go on."""
+    consumer.poll(0.05)
+    return bool(consumer.assignment())
+
+
+def delivering(settings: Settings) -> Transactions:
+    """The transactions of an agent that has just started and taken over its partitions."""
+    transactions = Transactions(settings)
+    transactions.open()
+    committed = account.committed(settings, HELD)
+    transactions.open_accounts({p: known for p, (_, known) in committed.items()})
+    return transactions
