@@ -7,9 +7,11 @@ whom the artifact was made, so that equal inputs give an equal digest.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+HeadKind = Literal["multinomial", "multilabel"]
 
 
 class File(msgspec.Struct, frozen=True):
@@ -65,6 +67,12 @@ class ModelManifest(
 
     `temperature` divides the head's logits. `threshold` is the least confidence that is accepted
     without review; None accepts nothing. `metrics` are of the test split of `dataset`.
+
+    `kind` tells a head that gives one label an article from one that gives any number of them;
+    the latter has in `thresholds`, in the order of `labels`, the least probability at which each is
+    given, and may have in `tree` a parent for some labels. A multinomial head gives no label at
+    all below `abstain_below`. `isotonic` are the knots `[[p, ...], [calibrated p, ...]]` of a
+    calibration after the temperature; none where there is the temperature alone.
     """
 
     classifier: str
@@ -81,6 +89,11 @@ class ModelManifest(
     parents: list[str] = []
     metrics: dict[str, Any] = {}
     files: dict[str, File] = {}
+    kind: HeadKind = "multinomial"
+    thresholds: list[float] = []
+    tree: dict[str, str] = {}
+    abstain_below: float | None = None
+    isotonic: list[list[float]] = []
 
     @property
     def name(self) -> str:
@@ -92,7 +105,7 @@ class ModelManifest(
 
     def content(self) -> Any:
         hashes = {name: file.sha256 for name, file in self.files.items()}
-        return [
+        content: list[Any] = [
             self.classifier,
             self.encoder,
             self.labels,
@@ -102,6 +115,19 @@ class ModelManifest(
             self.dataset,
             hashes,
         ]
+        # Only what a plain head has not: those saved before these fields keep their digests.
+        special = {
+            name: value
+            for name, value, plain in (
+                ("kind", self.kind, "multinomial"),
+                ("thresholds", self.thresholds, []),
+                ("tree", self.tree, {}),
+                ("abstain_below", self.abstain_below, None),
+                ("isotonic", self.isotonic, []),
+            )
+            if value != plain
+        }
+        return [*content, special] if special else content
 
 
 class DatasetManifest(
