@@ -31,7 +31,7 @@ from ml.messages import (
 )
 from stream import ledger
 from stream.account import Account, Outcome, count
-from stream.embedding_cache import Embedding
+from stream.embedding_cache import Embedding, EmbeddingOrigin
 from stream.engine_client import PoisonousTexts
 from stream.engine_wire import Description
 from stream.ledger import Entry, Judgement
@@ -87,7 +87,7 @@ class ServingView(Protocol):
         self,
         articles: list[tuple[Article, str]],
         embeddings: dict[str, list[Embedding | None]],
-        origins: dict[str, list[bool]],
+        origins: dict[str, list[EmbeddingOrigin]],
     ) -> list[list[Subject]]: ...
 
 
@@ -231,7 +231,7 @@ class Pipeline:
             return []
         articles = [(item.article, item.text) for _, item in items]
         embeddings: dict[str, list[Embedding | None]] = {}
-        origins: dict[str, list[bool]] = {}
+        origins: dict[str, list[EmbeddingOrigin]] = {}
         for encoder, description in self._serving.encoders().items():
             wanted = [
                 item.digest
@@ -254,7 +254,7 @@ class Pipeline:
             clock.lap("cache")
             found = hits | fresh
             embeddings[encoder] = [found[d] if d is not None else None for d in wanted]
-            origins[encoder] = _cost_nothing(wanted, fresh)
+            origins[encoder] = _origins(wanted, fresh)
             used["miss"] += len(fresh)
             used["hit"] += sum(d is not None for d in wanted) - len(fresh)
         answered = self._serving.subjects(articles, embeddings, origins)
@@ -315,14 +315,14 @@ def _digests(entry: Entry) -> set[str]:
     return {seen.digest for seen in (entry.latest, *entry.older) if seen is not None}
 
 
-def _cost_nothing(wanted: Sequence[str | None], fresh: dict[str, Embedding]) -> list[bool]:
-    """Tell, for each article, whether its vector cost nothing: cached, or encoded just before."""
+def _origins(wanted: Sequence[str | None], fresh: dict[str, Embedding]) -> list[EmbeddingOrigin]:
+    """Return where each article's vector came from; what was encoded just before is a hit."""
     unpaid = set(fresh)
-    hits = []
+    origins: list[EmbeddingOrigin] = []
     for digest in wanted:
-        hits.append(digest is not None and digest not in unpaid)
+        origins.append("miss" if digest is None or digest in unpaid else "hit")
         unpaid.discard(digest or "")
-    return hits
+    return origins
 
 
 def _truncated(embeddings: dict[str, list[Embedding | None]], n: int) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from ml.artifact import ArtifactError, model_path
 from ml.head import Head
 from ml.messages import Article, Subject
-from stream.embedding_cache import Embedding
+from stream.embedding_cache import Embedding, EmbeddingOrigin
 from stream.engine_client import EngineClient, EngineRefused
 from stream.engine_wire import Description
 from stream.rollout import Rollout
@@ -125,11 +125,11 @@ class Serving:
         self,
         articles: list[tuple[Article, str]],
         embeddings: Mapping[str, list[Embedding | None]],
-        origins: Mapping[str, list[bool]],
+        origins: Mapping[str, list[EmbeddingOrigin]],
     ) -> list[list[Subject]]:
         """Return every classifier's answer to each article.
 
-        `embeddings` and `origins` (True: out of the cache) hold, by encoder, one item an article.
+        `embeddings` and `origins` (where each came from) hold, by encoder, one item an article.
         """
         matrices = {encoder: _matrix(found) for encoder, found in embeddings.items()}
         answered: list[list[Subject]] = [[] for _ in articles]
@@ -145,7 +145,7 @@ class Serving:
                 continue
             scores = head.scores(matrix if len(kept) == len(places) else matrix[kept])  # (B, L)
             best, confidences = scores.argmax(axis=1).tolist(), scores.max(axis=1).tolist()
-            hit, model = origins[manifest.encoder], manifest.name
+            origin, model = origins[manifest.encoder], manifest.name
             for k, label, score in zip(kept, best, confidences, strict=True):
                 n, confidence = places[k], round(score, CONFIDENCE_DIGITS)
                 answered[n].append(
@@ -156,7 +156,7 @@ class Serving:
                         decision=head.decide(confidence),
                         model=model,
                         encoder=manifest.encoder,
-                        embedding="hit" if hit[n] else "miss",
+                        embedding=origin[n],
                     )
                 )
         return answered

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.messages import Article, Subject
 from ml.text import digest
-from stream.embedding_cache import Embedding
+from stream.embedding_cache import Embedding, EmbeddingOrigin
 from stream.engine_client import PoisonousTexts
 from stream.engine_wire import Description
 from stream.ledger import Entry
@@ -78,7 +78,7 @@ class FixedServing:
         self,
         articles: list[tuple[Article, str]],
         embeddings: dict[str, list[Embedding | None]],
-        origins: dict[str, list[bool]],
+        origins: dict[str, list[EmbeddingOrigin]],
     ) -> list[list[Subject]]:
         return [
             [
@@ -89,9 +89,7 @@ class FixedServing:
                     decision="accept" if embeddings[ENCODER][n] else "abstain",
                     model="topic@1+0000",
                     encoder=ENCODER,
-                    embedding=("hit" if origins[ENCODER][n] else "miss")
-                    if embeddings[ENCODER][n]
-                    else None,
+                    embedding=origins[ENCODER][n] if embeddings[ENCODER][n] else None,
                 )
             ]
             for n in range(len(articles))
