@@ -8,13 +8,14 @@ from typing import Literal
 import numpy as np
 
 from ml.artifact import ArtifactError, ModelManifest, check_files, load_manifest, read_tensors
+from ml.probabilities import Probabilities
 
 HEAD_FILE = "head.safetensors"
 MAX_LABELS = 100_000
 
 
 class Head:
-    """A multinomial head: `weights` float32 `(D, L)`, `bias` float32 `(L,)`, one label an article."""
+    """One classifier's head: `weights` float32 `(D, L)`, `bias` float32 `(L,)`."""
 
     def __init__(self, manifest: ModelManifest, weights: np.ndarray, bias: np.ndarray) -> None:
         """Check the shapes against the manifest's labels; raises ArtifactError."""
@@ -30,6 +31,10 @@ class Head:
                 f"{manifest.name}: temperature {manifest.temperature} is not over 0"
             )
         self.manifest = manifest
+        try:
+            self.probabilities = Probabilities(manifest)
+        except ValueError as error:
+            raise ArtifactError(f"{manifest.name}: {error}") from error
         # The temperature divides the logits, so it is folded in once.
         self._weights = (weights / manifest.temperature).astype(np.float32)
         self._bias = (bias / manifest.temperature).astype(np.float32)
@@ -55,15 +60,9 @@ class Head:
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities, float32 `(B, L)`, of float16 embeddings `(B, D)`."""
-        return softmax(embeddings.astype(np.float32) @ self._weights + self._bias)
+        return self.probabilities(embeddings.astype(np.float32) @ self._weights + self._bias)
 
     def decide(self, confidence: float) -> Literal["accept", "review"]:
         """Tell whether a label of this confidence is accepted without review."""
         threshold = self.manifest.threshold
         return "accept" if threshold is not None and confidence >= threshold else "review"
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax of every row of `(B, L)`."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))

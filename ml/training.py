@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from ml.head import softmax
+from ml.probabilities import softmax
 
 STRENGTHS = (3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation strengths that are tried. Embeddings of length 1 need weak regularisation;
