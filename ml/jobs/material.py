@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from ml.artifact import (
 from ml.datasets import Row, load_dataset
 from ml.embedder import Embedder
 from ml.embedding_store import embed_dataset
-from ml.evaluation import evaluate
+from ml.evaluation import Answers
 from ml.head import Head
 from ml.jobs.report import Report
 from ml.jobs.specification import JobError, Specification
@@ -41,6 +39,10 @@ class Dataset:
     @property
     def splits(self) -> list[str]:
         return [row.split for row in self.rows]
+
+    @property
+    def test_rows(self) -> list[Row]:
+        return [row for row in self.rows if row.split == "test"]
 
     def part(self, split: str) -> np.ndarray:
         """Return which rows belong to `split`, bool `(N,)`."""
@@ -101,15 +103,7 @@ class Encoders:
         return vectors
 
 
-def judge(head: Head, embeddings: np.ndarray, dataset: Dataset) -> dict[str, Any]:
-    """Evaluate a saved head on the test split of `dataset`; embeddings are of all its rows."""
-    test = dataset.part("test")
-    labels = head.manifest.labels
-    truth = indices(np.array(dataset.labels)[test].tolist(), labels)
-    return evaluate(truth, head.scores(embeddings[test]), labels)
-
-
-def indices(labels: Sequence[str], known: Sequence[str]) -> np.ndarray:
-    """Return the place of every label in `known`, int `(N,)`; -1 where it is not there."""
-    place = {label: n for n, label in enumerate(known)}
-    return np.array([place.get(label, -1) for label in labels])
+def answers_of(head: Head, embeddings: np.ndarray, dataset: Dataset) -> Answers:
+    """Return what a saved head answers on the test split; embeddings `(N, D)` are of all rows."""
+    scores = head.scores(embeddings[dataset.part("test")])
+    return Answers.single([row.label for row in dataset.test_rows], scores, head.manifest.labels)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.artifact import find_encoder, model_path
+from ml.artifact import find_encoder
 from ml.compression import CALIBRATION_TEXTS, compare_speed, quantize
-from ml.evaluation import gate, gate_twin
-from ml.head import Head
-from ml.jobs.material import Dataset, Encoders, champion_of, judge, load_rows
+from ml.gate import gate_speed, gate_twin
+from ml.jobs.judging import Candidate, conclude
+from ml.jobs.material import Dataset, Encoders, champion_of, load_rows
 from ml.jobs.report import Report
 from ml.jobs.specification import JobError, Outcome, Specification
-from ml.jobs.train import figures, store
+from ml.jobs.train import answers_of_fit, figures, store
 from ml.training import agreement, fit_head, select
 
 SPEED_TEXTS = 256  # two seconds of work a round
@@ -53,15 +53,15 @@ def run(specification: Specification, report: Report) -> Outcome:
     fit = original if kept else fit_head(twins, dataset.labels, dataset.splits)
     report.progress("fit", 3, 3)
 
-    metrics = figures(fit, twins, dataset)
-    test = dataset.part("test")
-    same = original.scores(parents[test]).argmax(axis=1) == fit.scores(twins[test]).argmax(axis=1)
-    metrics["agreement"] = float(np.mean(same))
+    answers = answers_of_fit(fit, twins, dataset)
+    before = answers_of_fit(original, parents, dataset)
+    metrics = figures(fit, answers)
+    metrics["agreement"] = float(np.mean((answers.chosen == before.chosen).all(axis=1)))
     metrics["head"] = "kept" if kept else "refitted"
     metrics["quantize_s"] = quantized_s
     metrics |= {name: twin.metrics[name] for name in ("bytes", "parent_bytes")}
     report.progress("time", 0, 1)
-    sample = [text for text, chosen in zip(dataset.texts, test, strict=True) if chosen]
+    sample = [row.text for row in dataset.test_rows]
     metrics |= compare_speed(
         encoders.embedder(parent.id), encoders.embedder(twin.id), sample[:SPEED_TEXTS]
     )
@@ -69,18 +69,19 @@ def run(specification: Specification, report: Report) -> Outcome:
         report.metric(name, metrics[name])
     report.metric("speedup", metrics["speedup"]["median"])
 
-    head = Head.load(model_path(home, champion.name))
-    served = judge(head, encoders.embed(champion.encoder, dataset), dataset)
-    report.metric("champion_accuracy", served["accuracy"])
-    _, reasons = gate(metrics, served, specification.margin)
-    reasons += gate_twin(metrics, figures(original, parents, dataset))
+    against = gate_twin(metrics["accuracy"], float(before.right.mean()), metrics["agreement"])
+    against += gate_speed(metrics["speedup"]["median"])
     model, new = store(specification, fit, metrics, twin.id, twin.languages, dataset)
+    candidate = Candidate(
+        model.name, twin.id, answers, twins, against, metrics["speedup"]["median"]
+    )
+    verdict = conclude(specification, report, encoders, dataset, candidate).verdict
     return Outcome(
         model=model.name,
         encoder=twin.id,
         unchanged=not new,
-        deployable=not reasons,
-        reasons=reasons,
+        deployable=verdict.deployable,
+        reasons=verdict.reasons,
         metrics=metrics,
     )
 

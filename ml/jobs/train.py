@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ml.artifact import ModelManifest, find_encoder, model_path, save_model, write_tensors
-from ml.evaluation import evaluate, gate, operating_point
-from ml.head import HEAD_FILE, Head
-from ml.jobs.material import Dataset, Encoders, champion_of, indices, judge, load_rows
+from ml.artifact import ModelManifest, find_encoder, save_model, write_tensors
+from ml.evaluation import Answers, evaluate
+from ml.head import HEAD_FILE
+from ml.jobs.judging import Candidate, conclude
+from ml.jobs.material import Dataset, Encoders, champion_of, load_rows
 from ml.jobs.report import Report
 from ml.jobs.specification import Outcome, Specification
 from ml.messages import timestamp
@@ -43,39 +44,38 @@ def run(specification: Specification, report: Report) -> Outcome:
         dataset.splits,
         lambda done, total: report.progress("fit", done, total),
     )
-    metrics = figures(fit, embeddings, dataset)
+    answers = answers_of_fit(fit, embeddings, dataset)
+    metrics = figures(fit, answers)
     metrics["encode_s"] = round(encoded - started, 3)
     metrics["fit_s"] = round(time.monotonic() - encoded, 3)
     for name in ("accuracy", "macro_f1", "ece", "accepted", "encode_s", "fit_s"):
         report.metric(name, metrics[name])
 
-    served = None
-    if champion:
-        head = Head.load(model_path(home, champion.name))
-        served = judge(head, encoders.embed(champion.encoder, dataset), dataset)
-        report.metric("champion_accuracy", served["accuracy"])
-    deployable, reasons = gate(metrics, served, specification.margin)
     model, new = store(specification, fit, metrics, encoder.id, encoder.languages, dataset)
+    candidate = Candidate(model.name, encoder.id, answers, embeddings)
+    verdict = conclude(specification, report, encoders, dataset, candidate).verdict
     return Outcome(
         model=model.name,
         encoder=encoder.id,
         unchanged=not new,
-        deployable=deployable,
-        reasons=reasons,
+        deployable=verdict.deployable,
+        reasons=verdict.reasons,
         metrics=metrics,
     )
 
 
-def figures(fit: Fit, embeddings: np.ndarray, dataset: Dataset) -> dict[str, Any]:
-    """Evaluate a fit on the test split, with its threshold; embeddings are of all rows."""
-    test = dataset.part("test")
-    truth = indices(np.array(dataset.labels)[test].tolist(), fit.labels)
-    scores = fit.scores(embeddings[test])
-    metrics = evaluate(truth, scores, fit.labels)
-    metrics["threshold"] = operating_point(truth, scores)
-    metrics["strength"] = fit.strength
-    metrics["validation_accuracy"] = fit.validation_accuracy
-    return metrics
+def answers_of_fit(fit: Fit, embeddings: np.ndarray, dataset: Dataset) -> Answers:
+    """Return what a fit answers on the test split; embeddings `(N, D)` are of all rows."""
+    scores = fit.scores(embeddings[dataset.part("test")])
+    return Answers.single([row.label for row in dataset.test_rows], scores, fit.labels)
+
+
+def figures(fit: Fit, answers: Answers) -> dict[str, Any]:
+    """Return the figures of a fit's answers, and how it was fitted."""
+    return evaluate(answers) | {
+        "strength": fit.strength,
+        "validation_accuracy": fit.validation_accuracy,
+    }
 
 
 def store(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from ml import evaluation
+from ml.evaluation import Answers
 
 # Confidences 0.9, 0.8, 0.7, 0.6; right, right, wrong, right.
 SCORES = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.6, 0.4]])
-TRUTH = np.array([0, 1, 1, 0])
+TRUTH = ["earn", "acq", "acq", "earn"]
 LABELS = ["earn", "acq"]
+FOUR = Answers.single(TRUTH, SCORES, LABELS)
 
 
 def test_every_figure_of_four_articles() -> None:
-    figures = evaluation.evaluate(TRUTH, SCORES, LABELS)
-    assert figures == {
+    assert evaluation.evaluate(FOUR) == {
         "articles": 4,
         "accuracy": 0.75,
         "macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2),
@@ -25,6 +24,13 @@ def test_every_figure_of_four_articles() -> None:
         # Each in a bin of its own: (0.1 + 0.2 + 0.7 + 0.4) / 4.
         "ece": pytest.approx(0.35),
         "accepted": 0.5,
+        "threshold": pytest.approx(0.8),
+        "operating_points": {
+            "0.8": {"threshold": pytest.approx(0.8), "accepted": 0.5, "precision": 1.0},
+            "0.9": {"threshold": pytest.approx(0.8), "accepted": 0.5, "precision": 1.0},
+            "0.95": {"threshold": pytest.approx(0.8), "accepted": 0.5, "precision": 1.0},
+            "0.99": {"threshold": pytest.approx(0.8), "accepted": 0.5, "precision": 1.0},
+        },
         "labels": {
             "earn": {
                 "precision": 2 / 3,
@@ -44,25 +50,42 @@ def test_every_figure_of_four_articles() -> None:
     }
 
 
+def test_several_labels_an_article_are_right_only_together() -> None:
+    truth = [["grain", "wheat"], ["grain"], [], ["ship"]]
+    chosen = np.array([[True, True], [True, True], [False, False], [False, False]])
+    scores = np.array([[0.9, 0.8], [0.9, 0.6], [0.2, 0.1], [0.3, 0.1]])
+    answers = Answers.several(truth, scores, ["grain", "wheat"], chosen)
+    figures = evaluation.evaluate(answers)
+    assert answers.right.tolist() == [True, False, True, False]
+    # 3 labels rightly given of 4 given and 4 true; grain 1, wheat 2/3, ship (unknown) 0.
+    assert figures["micro_f1"] == pytest.approx(2 * 3 / (4 + 4))
+    assert figures["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert [answers.said(n) for n in range(4)] == ["grain, wheat", "grain, wheat", "none", "none"]
+    assert answers.true(3) == "ship"
+
+
 def test_an_unknown_label_is_always_wrong() -> None:
-    truth = np.array([-1, 0])
-    predicted = np.array([0, 0])
-    assert evaluation.accuracy(truth, predicted) == 0.5
-    assert evaluation.per_label(truth, predicted, ["earn"])["earn"]["precision"] == 0.5
+    answers = Answers.single(["ship", "earn"], np.array([[1.0], [1.0]]), ["earn"])
+    figures = evaluation.evaluate(answers)
+    assert (figures["accuracy"], figures["labels"]["earn"]["precision"]) == (0.5, 0.5)
+    assert figures["labels"]["ship"]["recall"] == 0.0
+    assert (answers.labels, answers.known) == (["earn", "ship"], 1)
 
 
 def test_a_label_that_never_occurs_is_not_averaged() -> None:
-    here = np.array([0, 1])
-    assert evaluation.macro_f1(here, here, ["earn", "acq", "grain"]) == 1.0
+    answers = Answers.single(["earn"], np.array([[0.9, 0.05, 0.05]]), ["earn", "acq", "grain"])
+    assert evaluation.macro_f1(answers) == 1.0
 
 
-def test_sure_and_right_is_perfectly_calibrated() -> None:
-    assert evaluation.ece(np.array([0, 1]), np.array([[1.0, 0.0], [0.0, 1.0]])) == 0.0
+def test_the_confusion_matrix_counts_truth_by_row_and_answer_by_column() -> None:
+    assert evaluation.confusion(FOUR).tolist() == [[2, 0], [1, 1]]
 
 
-def test_answers_of_one_bin_may_make_up_for_each_other() -> None:
-    # Confidence 0.5 twice, one of them right.
-    assert evaluation.ece(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]])) == 0.0
+def test_a_missed_and_an_extra_label_are_confused() -> None:
+    truth = [["grain", "wheat"]]
+    chosen = np.array([[True, False, True]])
+    answers = Answers.several(truth, np.ones((1, 3)), ["grain", "wheat", "corn"], chosen)
+    assert evaluation.confusion(answers).tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -70,64 +93,20 @@ def test_answers_of_one_bin_may_make_up_for_each_other() -> None:
     [(1.0, 0.8), (0.76, 0.8), (0.75, 0.6), (0.5, 0.6)],
 )
 def test_the_operating_point_accepts_most_at_the_goal(goal: float, threshold: float) -> None:
-    assert evaluation.operating_point(TRUTH, SCORES, goal) == pytest.approx(threshold, abs=1e-6)
+    found = evaluation.operating_point(FOUR.confidence, FOUR.right, goal)
+    assert found == pytest.approx(threshold, abs=1e-6)
 
 
 def test_equal_confidences_are_accepted_together_or_not_at_all() -> None:
-    scores = np.array([[0.9, 0.1], [0.9, 0.1]])
-    assert evaluation.operating_point(np.array([0, 1]), scores, goal=0.9) is None
+    confidence, right = np.array([0.9, 0.9]), np.array([True, False])
+    assert evaluation.operating_point(confidence, right, goal=0.9) is None
 
 
 def test_a_head_that_is_always_wrong_accepts_nothing() -> None:
-    figures = evaluation.evaluate(1 - SCORES.argmax(axis=1), SCORES, LABELS)
-    assert (figures["accepted"], figures["accuracy"]) == (0.0, 0.0)
-    assert evaluation.operating_point(1 - SCORES.argmax(axis=1), SCORES) is None
-
-
-def judged(accuracy: float, **recalls: float) -> dict[str, Any]:
-    return {"accuracy": accuracy, "labels": {k: {"recall": v} for k, v in recalls.items()}}
-
-
-def test_without_a_champion_everything_may_be_deployed() -> None:
-    assert evaluation.gate(judged(0.1, earn=0.1), None, 0.005) == (True, [])
-
-
-def test_a_candidate_within_the_margin_may_be_deployed() -> None:
-    champion = judged(0.75, earn=0.7)
-    assert evaluation.gate(judged(0.5, earn=0.7), champion, 0.25) == (True, [])
-
-
-def test_a_candidate_beyond_the_margin_is_refused_with_both_figures() -> None:
-    assert evaluation.gate(judged(0.9449, earn=0.9), judged(0.95, earn=0.9), 0.005) == (
-        False,
-        [
-            "accuracy 0.9449 is below 0.9450 (the champion's 0.9500 less the margin 0.005)",
-        ],
-    )
-
-
-def test_a_candidate_that_forgot_a_label_is_refused() -> None:
-    champion = judged(0.9, earn=0.9, grain=0.5, ship=0.0)
-    assert evaluation.gate(judged(0.95, earn=1.0), champion, 0.005) == (
-        False,
-        ["it does not know grain, which the champion answers"],
-    )
-
-
-def test_a_quantized_encoder_that_agrees_may_be_deployed() -> None:
-    twin = {"accuracy": 0.9475, "agreement": 0.99}
-    assert evaluation.gate_twin(twin, {"accuracy": 0.95}) == []
-
-
-def test_a_quantized_encoder_that_disagrees_is_refused_however_accurate() -> None:
-    twin = {"accuracy": 0.96, "agreement": 0.9899}
-    assert evaluation.gate_twin(twin, {"accuracy": 0.95}) == [
-        "it agrees with the unquantized encoder on 0.9899 of the articles, below 0.99"
-    ]
-
-
-def test_a_quantized_encoder_that_loses_accuracy_is_refused() -> None:
-    twin = {"accuracy": 0.945, "agreement": 0.995}
-    assert evaluation.gate_twin(twin, {"accuracy": 0.95}) == [
-        "accuracy 0.9450 is 0.0050 below the unquantized encoder's; 0.003 is allowed"
-    ]
+    figures = evaluation.evaluate(Answers.single(["acq", "earn", "acq", "acq"], SCORES, LABELS))
+    assert (figures["accepted"], figures["accuracy"], figures["threshold"]) == (0.0, 0.0, None)
+    assert figures["operating_points"]["0.8"] == {
+        "threshold": None,
+        "accepted": 0.0,
+        "precision": None,
+    }
