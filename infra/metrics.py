@@ -8,7 +8,9 @@ ARTICLES = Counter("wireroom_articles", "Articles read from the input topic", ["
 OUTCOMES = Counter(
     "wireroom_outcomes", "What became of articles", ["outcome"]
 )  # first revision deadletter kill duplicate held
-EMBEDDINGS = Counter("wireroom_embeddings", "Embeddings used, by where they came from", ["origin"])
+EMBEDDINGS = Counter(
+    "wireroom_embeddings", "Embeddings used, by where they came from", ["origin"]
+)  # hit miss near
 CACHE_ERRORS = Counter("wireroom_cache_errors", "Cache calls that failed, and junk found", ["kind"])
 LAG = Gauge("wireroom_lag_articles", "Articles not yet committed", ["partition"])
 RESULT_AGE = Gauge("wireroom_result_age_seconds", "Age of the last commit", ["partition"])

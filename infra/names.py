@@ -88,6 +88,16 @@ def embedding_key(fingerprint: str, digest: str) -> str:
     return f"wire:embedding:{fingerprint}:{digest}"
 
 
+def near_signature_key(fingerprint: str, digest: str) -> str:
+    """Key of what an encoded text is compared by with texts nearly the same."""
+    return f"wire:near:{fingerprint}:{digest}"
+
+
+def near_band_key(fingerprint: str, place: int, band: str) -> str:
+    """Key of the latest text with this band at this place of its signature."""
+    return f"wire:near-band:{fingerprint}:{place}:{band}"
+
+
 # Redis: the tasks server (kept, never evicted).
 LEDGER_TTL_S = 7 * 24 * 60 * 60
 HEARTBEAT_TTL_S = 15

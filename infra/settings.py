@@ -68,6 +68,9 @@ class Settings:
     )
     batch_wait_ms: int = setting(20, "how long a batch waits for more articles", at_least=0)
     cache_timeout_ms: int = setting(100, "how long an agent waits for the cache", at_least=1)
+    near_duplicates: bool = setting(
+        False, "a text nearly the same as an earlier one takes its embedding, where measured"
+    )
     stall_s: float = setting(
         120.0, "an agent with lag that commits nothing for this long ends itself", at_least=1.0
     )

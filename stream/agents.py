@@ -21,11 +21,14 @@ import faust
 from infra import metrics, names
 from infra.settings import Settings
 from stream import account, heartbeat
+from stream.cache_server import CacheServer
 from stream.continuity import Continuity
 from stream.deployments import Watch
 from stream.embedding_cache import EmbeddingCache
+from stream.embedding_origins import EmbeddingOrigins
 from stream.engine_client import EngineClient
 from stream.ledger import Ledger
+from stream.near_cache import NearCache
 from stream.outputs import Record
 from stream.pipeline import Batch, Pipeline
 from stream.portions import portions
@@ -51,8 +54,15 @@ class Agent:
         engine = EngineClient(settings.engine_address)
         self._serving = Serving(settings.home, engine, Rollout(settings.engine_address))
         self._ledger = Ledger(settings)
-        cache = EmbeddingCache(settings.cache, settings.cache_timeout_ms)
-        self._pipeline = Pipeline(self._ledger, cache, engine, self._serving, settings.topic_prefix)
+        server = CacheServer(settings.cache, settings.cache_timeout_ms)
+        self._pipeline = Pipeline(
+            self._ledger,
+            EmbeddingCache(server),
+            engine,
+            self._serving,
+            NearCache(server, settings.near_duplicates),
+            settings.topic_prefix,
+        )
         self._transactions = Transactions(settings)
         self._continuity = Continuity(settings)
         self._watch = Watch(settings)
@@ -66,7 +76,7 @@ class Agent:
         self._stopping = False
         self._ready = False
         self._articles = 0
-        self._embeddings = {"hit": 0, "miss": 0}
+        self._embeddings = EmbeddingOrigins()
         self._batch_seconds: dict[str, float] = {}
 
     async def run(self, stream: Any) -> None:
@@ -173,9 +183,7 @@ class Agent:
         for stage, seconds in batch.seconds.items():
             metrics.BATCH_SECONDS.labels(stage).observe(seconds)
             self._batch_seconds[stage] = self._batch_seconds.get(stage, 0.0) + seconds
-        for origin, count in batch.embeddings.items():
-            metrics.EMBEDDINGS.labels(origin).inc(count)
-            self._embeddings[origin] += count
+        self._embeddings.add(batch.embeddings)
         return batch
 
     def _record(self, batch: Batch, ends: dict[int, int]) -> None:
@@ -199,8 +207,7 @@ class Agent:
         return {
             "ready": self._ready,
             "articles": self._articles,
-            "hits": self._embeddings["hit"],
-            "misses": self._embeddings["miss"],
+            **self._embeddings.figures(),
             "models": self._serving.models,
             "failures": self._serving.failures,
             "lag": self._watchdog.lag,

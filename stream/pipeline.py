@@ -13,7 +13,7 @@ article. The steps of `classify_batch`:
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -35,6 +35,8 @@ from stream.embedding_cache import Embedding, EmbeddingOrigin
 from stream.engine_client import PoisonousTexts
 from stream.engine_wire import Description
 from stream.ledger import Entry, Judgement
+from stream.near import Shingles
+from stream.near_cache import Sought
 from stream.outputs import Output, Outputs, Record
 
 
@@ -46,7 +48,7 @@ class Batch:
     entries: dict[int, dict[str, Entry]]
     accounts: dict[int, Account]
     next_offsets: dict[int, int]
-    embeddings: dict[str, int]  # used in this batch, by origin: hit or miss
+    embeddings: dict[EmbeddingOrigin, int]  # used in this batch
     seconds: dict[str, float]  # by stage
 
 
@@ -66,6 +68,16 @@ class CacheView(Protocol):
     ) -> dict[str, Embedding]: ...
 
     def put_many(self, fingerprint: str, embeddings: dict[str, Embedding]) -> None: ...
+
+    def forget(self, fingerprints: Sequence[str], digests: Sequence[str]) -> bool: ...
+
+
+class NearView(Protocol):
+    """What the pipeline asks of the texts nearly the same."""
+
+    def seek(self, encoder: Description, texts: Mapping[str, str]) -> Sought: ...
+
+    def put(self, fingerprint: str, signatures: Mapping[str, Shingles]) -> None: ...
 
     def forget(self, fingerprints: Sequence[str], digests: Sequence[str]) -> bool: ...
 
@@ -111,12 +123,14 @@ class Pipeline:
         cache: CacheView,
         engine: EngineView,
         serving: ServingView,
+        near: NearView,
         topic_prefix: str = "",
     ) -> None:
         self._ledger = ledger_
         self._cache = cache
         self._engine = engine
         self._serving = serving
+        self._near = near
         self._outputs = Outputs(topic_prefix)
 
     def classify_batch(self, records: Sequence[Record]) -> Batch:
@@ -170,7 +184,7 @@ class Pipeline:
                 purged |= _digests(judgement.entry)
             else:
                 items.append((place, _Item(record, article, text, digest, judgement)))
-        used = {"hit": 0, "miss": 0}
+        used: dict[EmbeddingOrigin, int] = {}
         for place, output in self._results(items, clock, used):
             outputs[place] = output
         if purged:
@@ -225,7 +239,7 @@ class Pipeline:
         return self._ledger.entries(partitions, list(uris)) if uris else {}
 
     def _results(
-        self, items: list[tuple[int, _Item]], clock: _Clock, used: dict[str, int]
+        self, items: list[tuple[int, _Item]], clock: _Clock, used: dict[EmbeddingOrigin, int]
     ) -> list[tuple[int, Output]]:
         if not items:
             return []
@@ -245,18 +259,25 @@ class Pipeline:
                 if digest is not None
             }
             hits = self._cache.get_many(description.fingerprint, list(text_of), description.width)
+            absent = {digest: text for digest, text in text_of.items() if digest not in hits}
+            sought = self._near.seek(description, absent)
             clock.lap("cache")
-            missing = [digest for digest in text_of if digest not in hits]
+            missing = [digest for digest in absent if digest not in sought.found]
             vectors = self._engine.embed(encoder, [text_of[digest] for digest in missing])
             clock.lap("encode")
             fresh = dict(zip(missing, vectors, strict=True))
             self._cache.put_many(description.fingerprint, fresh)
+            self._near.put(
+                description.fingerprint,
+                {d: signature for d, signature in sought.signatures.items() if d in fresh},
+            )
             clock.lap("cache")
-            found = hits | fresh
+            found = hits | sought.found | fresh
             embeddings[encoder] = [found[d] if d is not None else None for d in wanted]
-            origins[encoder] = _origins(wanted, fresh)
-            used["miss"] += len(fresh)
-            used["hit"] += sum(d is not None for d in wanted) - len(fresh)
+            origins[encoder] = _origins(wanted, fresh, sought.found)
+            for digest, origin in zip(wanted, origins[encoder], strict=True):
+                if digest is not None:
+                    used[origin] = used.get(origin, 0) + 1
         answered = self._serving.subjects(articles, embeddings, origins)
         clock.lap("score")
         results = [
@@ -287,7 +308,9 @@ class Pipeline:
 
     def _purge(self, digests: set[str]) -> None:
         fingerprints = [d.fingerprint for d in self._serving.encoders().values()]
+        # In this order: a near text found in between finds no embedding, which makes it a miss.
         self._cache.forget(fingerprints, sorted(digests))
+        self._near.forget(fingerprints, sorted(digests))
 
 
 class _Clock:
@@ -315,12 +338,17 @@ def _digests(entry: Entry) -> set[str]:
     return {seen.digest for seen in (entry.latest, *entry.older) if seen is not None}
 
 
-def _origins(wanted: Sequence[str | None], fresh: dict[str, Embedding]) -> list[EmbeddingOrigin]:
+def _origins(
+    wanted: Sequence[str | None], fresh: Collection[str], near: Container[str]
+) -> list[EmbeddingOrigin]:
     """Return where each article's vector came from; what was encoded just before is a hit."""
     unpaid = set(fresh)
     origins: list[EmbeddingOrigin] = []
     for digest in wanted:
-        origins.append("miss" if digest is None or digest in unpaid else "hit")
+        if digest is None or digest in unpaid:
+            origins.append("miss")
+        else:
+            origins.append("near" if digest in near else "hit")
         unpaid.discard(digest or "")
     return origins
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from stream.embedding_cache import Embedding, EmbeddingOrigin
 from stream.engine_client import PoisonousTexts
 from stream.engine_wire import Description
 from stream.ledger import Entry
+from stream.near import Shingles, shingles
+from stream.near_cache import Sought
 from stream.outputs import Record
 from stream.pipeline import Batch, Pipeline
 
@@ -48,6 +50,29 @@ class DictCache:
 
     def forget(self, fingerprints: Sequence[str], digests: Sequence[str]) -> bool:
         self.forgotten += digests
+        return True
+
+
+class DictNear:
+    """Texts nearly the same as others, as they were told: the digest of each by that of the later."""
+
+    def __init__(self, cache: DictCache) -> None:
+        self.cache = cache
+        self.alike: dict[str, str] = {}
+        self.kept: set[str] = set()
+        self.forgotten: list[str] = []
+
+    def seek(self, encoder: Description, texts: Mapping[str, str]) -> Sought:
+        earlier = {d: self.alike[d] for d in texts if self.alike.get(d) in self.kept}
+        found = {d: self.cache.kept[e] for d, e in earlier.items()}
+        return Sought(found, {d: shingles(text, 256) for d, text in texts.items()})
+
+    def put(self, fingerprint: str, signatures: Mapping[str, Shingles]) -> None:
+        self.kept.update(signatures)
+
+    def forget(self, fingerprints: Sequence[str], digests: Sequence[str]) -> bool:
+        self.forgotten += digests
+        self.kept.difference_update(digests)
         return True
 
 
@@ -105,7 +130,8 @@ class House:
 
     def __init__(self) -> None:
         self.ledger, self.cache, self.engine = DictLedger(), DictCache(), CountingEngine()
-        self.pipeline = Pipeline(self.ledger, self.cache, self.engine, FixedServing())
+        self.near = DictNear(self.cache)
+        self.pipeline = Pipeline(self.ledger, self.cache, self.engine, FixedServing(), self.near)
         self.offset = 0
 
     def batch(self, *values: dict[str, object] | bytes | None, key: bytes | None = None) -> Batch:

@@ -7,6 +7,7 @@ import redis
 
 from infra import names
 from infra.settings import Settings
+from stream.cache_server import CacheServer
 from stream.embedding_cache import Embedding, EmbeddingCache
 
 PRINT = "f" * 32
@@ -16,7 +17,7 @@ TIMEOUT_MS = 500
 
 
 def cache(services: Settings) -> EmbeddingCache:
-    return EmbeddingCache(services.cache, TIMEOUT_MS)
+    return EmbeddingCache(CacheServer(services.cache, TIMEOUT_MS))
 
 
 def test_what_was_put_comes_back_bit_for_bit(services: Settings) -> None:
@@ -52,7 +53,7 @@ def test_a_killed_text_is_forgotten(services: Settings) -> None:
 
 
 def test_without_a_server_everything_is_a_miss_and_forgetting_is_not_confirmed() -> None:
-    nowhere = EmbeddingCache("redis://127.0.0.1:1/0", TIMEOUT_MS)
+    nowhere = EmbeddingCache(CacheServer("redis://127.0.0.1:1/0", TIMEOUT_MS))
     nowhere.put_many(PRINT, {"d6": Embedding(VECTOR, truncated=False)})
     assert nowhere.get_many(PRINT, ["d6"], WIDTH) == {}
     assert nowhere.forget([PRINT], ["d6"]) is False

@@ -13,6 +13,7 @@ from stream import ledger
 from stream.account import Account
 from stream.ledger import Entry
 from stream.outputs import Output, Record
+from stream.pipeline import Batch
 from tests.stream.house import ENCODER, House
 
 
@@ -25,6 +26,11 @@ def result(output: Output) -> dict[str, object]:
     assert output.value is not None
     decoded: dict[str, object] = json.loads(output.value)
     return decoded
+
+
+def embeddings(batch: Batch) -> list[object]:
+    """Return where the embedding of each result came from."""
+    return [result(o)["subjects"][0]["embedding"] for o in batch.outputs]  # type: ignore[index]  # JSON
 
 
 def test_an_article_becomes_one_result_in_the_designs_form(house: House) -> None:
@@ -216,8 +222,8 @@ def test_a_dead_letter_between_two_articles_stops_neither(house: House) -> None:
 
 def test_the_same_text_of_another_uri_is_encoded_once(house: House) -> None:
     batch = house.batch({"uri": "a", "title": "same"}, {"uri": "b", "title": "same "})
-    embeddings = [result(o)["subjects"][0]["embedding"] for o in batch.outputs]  # type: ignore[index]  # JSON
-    assert embeddings == ["miss", "hit"]
+    assert embeddings(batch) == ["miss", "hit"]
+    assert batch.embeddings == {"miss": 1, "hit": 1}
     assert house.engine.asked == ["same"]
     assert batch.embeddings == {"hit": 1, "miss": 1}
 
@@ -240,6 +246,32 @@ def test_a_thousand_headers_are_accepted(house: House) -> None:
     record = Record(0, 0, b"a", b'{"uri":"a","title":"x"}', [(f"h{n}", b"v") for n in range(1000)])
     [output] = house.pipeline.classify_batch([record]).outputs
     assert output.topic == "wire.classifications.v1"
+
+
+def test_a_near_text_takes_the_earlier_embedding_and_is_not_encoded(house: House) -> None:
+    house.near.alike = {digest("changed"): digest("text")}
+    house.batch({"uri": "a", "title": "text"})
+    batch = house.batch({"uri": "b", "title": "changed"}, {"uri": "c", "title": "other"})
+    assert embeddings(batch) == ["near", "miss"]
+    assert batch.embeddings == {"near": 1, "miss": 1}
+    assert house.engine.asked == ["text", "other"]
+
+
+def test_a_copy_of_a_near_text_is_near_again_and_never_a_hit(house: House) -> None:
+    house.near.alike = {digest("changed"): digest("text")}
+    house.batch({"uri": "a", "title": "text"})
+    assert embeddings(house.batch({"uri": "b", "title": "changed"})) == ["near"]
+    assert embeddings(house.batch({"uri": "c", "title": "changed"})) == ["near"]
+    assert list(house.cache.kept) == [digest("text")]
+    assert house.near.kept == {digest("text")}
+
+
+def test_a_near_text_is_encoded_once_the_earlier_one_was_killed(house: House) -> None:
+    house.near.alike = {digest("changed"): digest("text")}
+    house.batch({"uri": "a", "title": "text"})
+    house.batch(None, key=b"a")
+    assert house.near.forgotten == [digest("text")]
+    assert embeddings(house.batch({"uri": "b", "title": "changed"})) == ["miss"]
 
 
 def test_a_text_that_was_cut_says_so_on_a_hit_too(house: House) -> None:
