@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 
+from ml.evaluation_report import Bin
+
 BINS = 15  # the usual number for the expected calibration error
-
-
-class Bin(msgspec.Struct, frozen=True):
-    """The claims of one range of probabilities: their mean, and the share that came true."""
-
-    low: float
-    high: float
-    claims: int
-    confidence: float
-    came_true: float
 
 
 def gaps(claims: np.ndarray, held: np.ndarray) -> np.ndarray:

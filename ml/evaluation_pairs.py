@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import binom, binomtest
 
 from ml.evaluation import Answers
+from ml.evaluation_report import Flip
 
 FLIPS_SHOWN = 200
 
@@ -37,16 +38,6 @@ class Pairs(msgspec.Struct, frozen=True):
         """The mid-p of the one-sided question: would chance alone lose so many more than it wins?"""
         total = self.lost + self.won
         return float(binom.sf(self.lost, total, 0.5) + 0.5 * binom.pmf(self.lost, total, 0.5))
-
-
-class Flip(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "from", "after": "to"}):
-    """An article to which the candidate gives another answer than the champion."""
-
-    uri: str
-    title: str
-    before: str
-    after: str
-    truth: str
 
 
 def pairs(candidate: np.ndarray, champion: np.ndarray) -> Pairs:

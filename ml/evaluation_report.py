@@ -15,11 +15,6 @@ from pathlib import Path
 
 import msgspec
 
-from ml.evaluation_calibration import Bin
-from ml.evaluation_pairs import Flip
-from ml.evaluation_slices import Dimension
-from ml.gate import Refusal
-
 REPORT_FILE = "report.json"
 MAX_BYTES = 16 * 1024 * 1024  # 200 flips with titles and 60 labels squared are 0.2 MB
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -32,6 +27,16 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     champion: float | None = None
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """The claims of one range of probabilities: their mean, and the share that came true."""
+
+    low: float
+    high: float
+    claims: int
+    confidence: float
+    came_true: float
 
 
 class LabelRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +91,35 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     macro_f1: Figure
 
 
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """One group: how many articles, the share right with its interval, the share accepted."""
+
+    value: str
+    articles: int
+    accuracy: float
+    low: float
+    high: float
+    accepted: float
+    champion: float | None = None
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """The best group less the worst, and the worst as a share of the best (None: 0/0)."""
+
+    difference: float
+    ratio: float | None
+
+
+class Dimension(msgspec.Struct, frozen=True, kw_only=True):
+    """The slices of one field, the gaps between them, and how many groups were too small."""
+
+    name: str
+    protected: bool
+    slices: list[Slice]
+    gaps: dict[str, Gap]
+    too_small: int
+
+
 class TimeOrdered(msgspec.Struct, frozen=True, kw_only=True):
     """A head fitted on the older articles alone and tested on the newest: what tomorrow is like."""
 
@@ -94,6 +128,27 @@ class TimeOrdered(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     accuracy: Figure
     macro_f1: Figure
+
+
+class Flip(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "from", "after": "to"}):
+    """An article to which the candidate gives another answer than the champion."""
+
+    uri: str
+    title: str
+    before: str
+    after: str
+    truth: str
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason against a candidate: what was measured, both figures, and the margin."""
+
+    what: str
+    name: str
+    candidate: float
+    champion: float
+    margin: float
+    text: str
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

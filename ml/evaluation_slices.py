@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
 from ml.evaluation_intervals import share_interval
+from ml.evaluation_report import Dimension, Gap, Slice
 
 LEAST_ARTICLES = 30
 """Articles in a slice whose figures are shown and judged: below, an interval spans over 30 points."""
@@ -34,35 +34,6 @@ class Traits:
     languages: Sequence[str | None] = ()
     sources: Sequence[str | None] = ()
     published: Sequence[str | None] = ()
-
-
-class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """One group: how many articles, the share right with its interval, the share accepted."""
-
-    value: str
-    articles: int
-    accuracy: float
-    low: float
-    high: float
-    accepted: float
-    champion: float | None = None
-
-
-class Gap(msgspec.Struct, frozen=True):
-    """The best group less the worst, and the worst as a share of the best (None: 0/0)."""
-
-    difference: float
-    ratio: float | None
-
-
-class Dimension(msgspec.Struct, frozen=True, kw_only=True):
-    """The slices of one field, the gaps between them, and how many groups were too small."""
-
-    name: str
-    protected: bool
-    slices: list[Slice]
-    gaps: dict[str, Gap]
-    too_small: int
 
 
 def groups(traits: Traits) -> dict[str, np.ndarray]:

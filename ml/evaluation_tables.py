@@ -12,9 +12,9 @@ import numpy as np
 
 from ml import evaluation_intervals as intervals
 from ml.evaluation import Answers, confusion, counts, evaluate
-from ml.evaluation_calibration import Bin, reliability
+from ml.evaluation_calibration import reliability
 from ml.evaluation_pairs import Pairs, pairs
-from ml.evaluation_report import Comparison, Confusion, Figure, LabelRow, OperatingPoint
+from ml.evaluation_report import Bin, Comparison, Confusion, Figure, LabelRow, OperatingPoint
 
 FIGURES = ("accuracy", "macro_f1", "micro_f1", "ece")
 CONFUSION_LABELS = 60  # the most frequent: more cannot be read

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
 from ml.evaluation import Answers, per_label
 from ml.evaluation_pairs import Pairs, pairs
+from ml.evaluation_report import Refusal
 from ml.evaluation_slices import PROTECTED, large
 
 LEAST_SUPPORT = 10
@@ -34,17 +34,6 @@ MOST_LOSS = 0.003
 
 LEAST_SPEEDUP = 1.05
 """Of a compressed encoder over its parent, timed interleaved: less is within the noise."""
-
-
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason against a candidate: what was measured, both figures, and the margin."""
-
-    what: str
-    name: str
-    candidate: float
-    champion: float
-    margin: float
-    text: str
 
 
 @dataclass(frozen=True)

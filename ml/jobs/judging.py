@@ -17,11 +17,11 @@ from ml import evaluation_report
 from ml.artifact import ModelManifest, model_path
 from ml.evaluation import Answers, accepted
 from ml.evaluation_pairs import flips
-from ml.evaluation_report import Evaluation, TimeOrdered, Verdict
+from ml.evaluation_report import Evaluation, Refusal, TimeOrdered, Verdict
 from ml.evaluation_slices import Traits, dimensions, groups, missing
 from ml.evaluation_tables import Measured, compare, confusion_table, figures, label_rows, points
 from ml.evaluation_time import time_ordered
-from ml.gate import ALLOWANCE, Refusal, gate
+from ml.gate import ALLOWANCE, gate
 from ml.head import Head
 from ml.jobs.material import Dataset, Encoders, answers_of, champion_of
 from ml.jobs.report import Report

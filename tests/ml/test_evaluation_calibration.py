@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.evaluation_calibration import Bin, ece, reliability
+from ml.evaluation_calibration import ece, reliability
+from ml.evaluation_report import Bin
 
 
 def about(value: float) -> Any:

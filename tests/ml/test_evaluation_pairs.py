@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ml.evaluation import Answers
-from ml.evaluation_pairs import Flip, Pairs, flips, pairs
+from ml.evaluation_pairs import Pairs, flips, pairs
+from ml.evaluation_report import Flip
 
 LABELS = ["earn", "acq", "ship"]
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.evaluation_slices import Dimension, Gap, Slice, Traits, dimensions, groups, missing
+from ml.evaluation_report import Dimension, Gap, Slice
+from ml.evaluation_slices import Traits, dimensions, groups, missing
 
 
 def about(value: float) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ml.evaluation import Answers
-from ml.gate import Refusal, gate, gate_speed, gate_twin
+from ml.evaluation_report import Refusal
+from ml.gate import gate, gate_speed, gate_twin
 
 LABELS = ["earn", "acq", "ship"]
 TRUTH = ["earn"] * 60 + ["acq"] * 20 + ["ship"] * 20
