@@ -84,11 +84,21 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option(help="A model version; default: the one that serves.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="The version to compare with; default: the one that serves."),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a model version on a dataset's test split."""
-    asked = {"job": "evaluate", "classifier": classifier, "dataset": dataset, "champion": model}
+    """Measure a model version on a dataset's test split; --json prints the whole report."""
+    asked = {
+        "job": "evaluate",
+        "classifier": classifier,
+        "dataset": dataset,
+        "model": model,
+        "champion": against,
+    }
     _perform(asked, home, as_json=as_json)
 
 
@@ -143,13 +153,17 @@ def _perform(asked: dict[str, Any], home: Path | None, *, as_json: bool) -> None
 
         outcome = runner.execute(settings, specification, getpass.getuser(), show)
     took_s = time.monotonic() - began
+    report = _report(settings, outcome.run)
     if as_json:
         print_json(
             {"run": outcome.run, "state": outcome.state, "seconds": round(took_s, 3)}
             | outcome.result
+            | ({"report": report} if report else {})
         )
     else:
         _tell(outcome, took_s)
+        if report:
+            _tell_report(report)
     if outcome.state not in GOOD:
         raise typer.Exit(1)
 
@@ -174,6 +188,45 @@ def _tell(outcome: Any, took_s: float) -> None:
     out.print(f"{'model':18} {escape(model)}{known}", highlight=False)
     for reason in result.get("reasons") or ():
         out.print(f"not deployable: {escape(reason)}", soft_wrap=True)
+
+
+def _report(settings: Settings, run: str) -> dict[str, Any] | None:
+    """Return the report that a run left, None where its job leaves none or it failed."""
+    import msgspec  # here: --help must not wait for it
+
+    from ml import evaluation_report
+
+    try:
+        found: dict[str, Any] = msgspec.to_builtins(evaluation_report.read(settings.home, run))
+    except evaluation_report.ReportError:
+        return None
+    return found
+
+
+def _tell_report(report: dict[str, Any]) -> None:
+    accuracy = report["figures"]["accuracy"]
+    out.print(
+        f"{'95 % interval':18} {accuracy['low']:.4f} to {accuracy['high']:.4f}", highlight=False
+    )
+    compared = report["comparison"]
+    if compared:
+        out.print(
+            f"{'against':18} {escape(compared['champion'])}: {compared['won']} articles won, "
+            f"{compared['lost']} lost (McNemar's mid-p {compared['mid_p']:.3f})",
+            highlight=False,
+        )
+    for dimension in report["dimensions"]:
+        if gap := dimension["gaps"].get("accuracy"):
+            out.print(
+                f"{'gap by ' + dimension['name']:18} {gap['difference']:.4f}", highlight=False
+            )
+    later = report["time_ordered"]
+    if later:
+        out.print(
+            f"{'on newer articles':18} {later['accuracy']['value']:.4f} "
+            f"(fitted on the older {later['train']:,}, tested on the newest {later['test']:,})",
+            highlight=False,
+        )
 
 
 def _settings(home: Path | None) -> Settings:
