@@ -13,7 +13,7 @@ from stream import accounting, kafka
 from stream.account import Outcome, count
 from stream.outputs import Output
 from stream.pipeline import Batch
-from tests.stream.delivering import GENERATION, HELD, delivering
+from tests.stream.delivering import HELD, delivering, member
 
 LOOKS = 15
 EVERY: tuple[Outcome, ...] = ("first", "revision", "deadletter", "kill", "duplicate", "held")
@@ -78,15 +78,17 @@ def batch(settings: Settings, first: int, outcomes: list[Outcome]) -> Batch:
     return Batch(outputs, {}, accounts, dict.fromkeys(HELD, first + len(outcomes)), {}, {})
 
 
+def deliver(settings: Settings, one: Batch) -> None:
+    """Commit a batch as an agent that has just started."""
+    with member(settings) as consumer:
+        membership = consumer.consumer_group_metadata()
+        asyncio.run(delivering(settings).deliver(one, membership))
+
+
 def test_every_outcome_is_counted_and_what_is_left_waits(isolated: Settings) -> None:
     for partition in (*HELD, 5):
         publish_articles(isolated, partition, 8)
-
-    async def deliver() -> None:
-        async with delivering(isolated) as (_, transactions):
-            await transactions.deliver(batch(isolated, 0, list(EVERY)), GENERATION)
-
-    asyncio.run(deliver())
+    deliver(isolated, batch(isolated, 0, list(EVERY)))
     ledger = accounting.ledger(isolated)
     assert ledger.as_dict() | {"partitions": None} == {
         "inputs": 24,
@@ -108,17 +110,18 @@ def test_the_difference_is_0_at_any_moment_under_load(isolated: Settings) -> Non
     stopping = threading.Event()
     delivered = itertools.count()
 
-    async def deliver() -> None:
-        async with delivering(isolated) as (_, transactions):
+    def answer() -> None:
+        transactions = delivering(isolated)
+        with member(isolated) as consumer:
             for n in delivered:
                 for partition in HELD:
                     publish_articles(isolated, partition, len(EVERY))
                 if stopping.is_set():
                     return
                 ours = batch(isolated, n * len(EVERY), list(EVERY))
-                await transactions.deliver(ours, GENERATION)
+                asyncio.run(transactions.deliver(ours, consumer.consumer_group_metadata()))
 
-    agent = threading.Thread(target=asyncio.run, args=(deliver(),))
+    agent = threading.Thread(target=answer)
     agent.start()
     try:
         looks = [accounting.ledger(isolated) for _ in range(LOOKS)]
@@ -148,9 +151,5 @@ def test_a_result_told_twice_is_a_difference_below_zero(isolated: Settings) -> N
 
 
 def _difference_after(settings: Settings, one: Batch) -> int:
-    async def deliver() -> None:
-        async with delivering(settings) as (_, transactions):
-            await transactions.deliver(one, GENERATION)
-
-    asyncio.run(deliver())
+    deliver(settings, one)
     return accounting.ledger(settings).difference
