@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,12 @@ def save_encoder(
     tokenizer: bytes,
     window: int,
     languages: list[str],
+    parents: Sequence[str] = (),
+    metrics: Mapping[str, Any] | None = None,
 ) -> EncoderManifest:
     """Save an encoder of float32 weights with its OpenVINO IR; returns its manifest.
+
+    `parents` are the ids of the encoders it was made from, `metrics` what is known of its making.
 
     Raises ArtifactError where tokenizer and weights do not fit each other, ValueError where the
     weights do not fit `config`.
@@ -52,6 +56,8 @@ def save_encoder(
             languages=languages,
             precision="f32",
             created_at=timestamp(datetime.now(UTC)),
+            parents=list(parents),
+            metrics=dict(metrics or {}),
         )
         files: dict[str, bytes | Path] = {
             WEIGHTS: write_tensors(weights),

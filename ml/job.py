@@ -25,6 +25,9 @@ FAMILIES: dict[JobName, str] = {
     "evaluate": "ml.jobs.evaluate",
     "quantize": "ml.jobs.quantize",
     "import": "ml.jobs.import_encoder",
+    "pretrain": "ml.jobs.pretrain",
+    "finetune": "ml.jobs.finetune",
+    "compress": "ml.jobs.compress",
 }
 
 

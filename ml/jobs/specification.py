@@ -9,11 +9,31 @@ import msgspec
 
 from ml.runtimes import Precision, RuntimeName
 
-JobName = Literal["train", "refit", "quantize", "evaluate", "import"]
+JobName = Literal[
+    "train", "refit", "quantize", "evaluate", "import", "pretrain", "finetune", "compress"
+]
+Method = Literal["prune", "aware", "distill", "shallow"]
 
 
 class JobError(Exception):
     """A job that cannot be done as asked; the message says what to change."""
+
+
+class EncoderTraining(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `pretrain`, `finetune` and `compress` train an encoder; None leaves it to the job.
+
+    `epochs` 0 leaves the weights as they are. `window` is the tokens read of a text, `minutes` after
+    how long training stops with the best weights so far. `method` is how to compress: prune to the
+    share `pruned` of zeros, train aware of int8, distill into `seed`, or into a shallow one.
+    """
+
+    epochs: int | None = None
+    rate: float | None = None
+    window: int | None = None
+    minutes: float | None = None
+    seed: int = 0
+    method: Method = "distill"
+    pruned: float = 0.5
 
 
 class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +58,7 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     runtime: RuntimeName = "auto"
     precision: Precision = "auto"
     threads: int = 0
+    training: EncoderTraining = EncoderTraining()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +80,16 @@ def parse(text: bytes) -> Specification:
         raise JobError(f"specification: {error}") from error
     if not Path(specification.home).is_absolute():
         raise JobError(f"specification: home must be an absolute path, got {specification.home!r}")
+    asked = specification.training
+    for name, value, least, most in (
+        ("epochs", asked.epochs, 0, 10_000),
+        ("rate", asked.rate, 0, 1),
+        ("window", asked.window, 3, 512),
+        ("minutes", asked.minutes, 0, 10_000),
+        ("pruned", asked.pruned, 0, 0.99),
+    ):
+        if value is not None and not least <= value <= most:
+            raise JobError(f"specification: training.{name} must be {least} to {most}, got {value}")
     if not 0 <= specification.margin < 1:
         raise JobError(f"specification: margin must be 0 to 1, got {specification.margin}")
     return specification
