@@ -13,6 +13,14 @@ from console.history.models import Process
 from infra import names
 from stream import heartbeat
 
+SHOWN_BELOW = frozenset(
+    [
+        *("queue_texts", "tokens_per_s", "texts_per_batch", "tokens_per_batch", "padding_share"),
+        *("p50_ms", "p95_ms", "p99_ms", "recent_s"),
+    ]
+)
+"""Figures that have a place of their own on the page."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -45,6 +53,7 @@ class Report:
             )
             for name, value in self.figures.items()
             if name != "ready"
+            and name not in SHOWN_BELOW
             and value != ""
             and isinstance(value, str | int | float)
             and not isinstance(value, bool)

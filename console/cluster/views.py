@@ -1,4 +1,4 @@
-"""Every process, the broker, the two Valkeys, the queues, and the lag of each partition."""
+"""Every process, what the engine does, the two Valkeys, the queues, the lag of each partition."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from console.cluster import processes, servers
+from console.cluster import encoding, processes, servers
 from console.history import reading
 from console.history.models import Process
 
@@ -15,8 +15,12 @@ from console.history.models import Process
 def cluster(request: HttpRequest) -> HttpResponse:
     """Show the cluster; htmx asks for its figures alone."""
     installation = settings.WIREROOM
+    now = processes.read()
     context = {
-        "cluster": processes.read(),
+        "cluster": now,
+        "engines": encoding.engines(now.processes, installation.token_budget),
+        "embeddings": encoding.embeddings(now.processes),
+        "near_duplicates": installation.near_duplicates,
         "servers": [
             servers.read_valkey("cache", installation.cache),
             servers.read_valkey("tasks", installation.tasks),

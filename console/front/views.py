@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from console.alerts.models import Alert
-from console.cluster import processes
+from console.cluster import encoding, processes
 from console.history import reading
 from console.history.models import LagReading, Tick
 
@@ -22,6 +22,7 @@ def front(request: HttpRequest) -> HttpResponse:
     """Show the overview; htmx asks for its figures alone."""
     strip = reading.strip()
     now = timezone.now()
+    cluster = processes.read()
     context: dict[str, Any] = {
         "ledger": strip.ledger,
         "ledger_old": strip.ledger_old,
@@ -30,7 +31,8 @@ def front(request: HttpRequest) -> HttpResponse:
         "last_result_at": reading.last_result_at(),
         "dead_letters_hour": reading.dead_letters_since(now - timedelta(hours=1)),
         "champions": reading.champions(),
-        "cluster": processes.read(),
+        "cluster": cluster,
+        "embeddings": encoding.embeddings(cluster.processes).together,
         "latest_alerts": Alert.objects.order_by("-raised_at")[:6],
         "nothing_yet": reading.is_empty(),
     }
