@@ -6,9 +6,9 @@ the evaluation all read answers here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from ml.head import Head
@@ -16,8 +16,7 @@ from ml.head import Head
 CONFIDENCE_DIGITS = 6  # finer differences are those of the processor, not of the article
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """One label of one article; None where the head gives none, with its best probability."""
 
     label: str | None

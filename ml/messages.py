@@ -66,7 +66,7 @@ class Supersedes(msgspec.Struct, frozen=True):
     revision: int
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
+class Subject(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # holds texts alone
     """One classifier's answer. `label` is None on abstention; `embedding` where none was needed."""
 
     classifier: str

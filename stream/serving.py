@@ -7,18 +7,19 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from ml.answers import Answer
 from ml.artifact import ArtifactError, model_path
 from ml.head import Head
 from ml.messages import Article, Subject
+from ml.panel import Panel
 from stream.embedding_cache import Embedding, EmbeddingOrigin
 from stream.engine_client import EngineClient, EngineRefused
 from stream.engine_wire import Description
 from stream.rollout import Rollout
 
 log = logging.getLogger(__name__)
-
-CONFIDENCE_DIGITS = 6  # finer differences are those of the processor, not of the article
 
 
 class Serving:
@@ -32,6 +33,9 @@ class Serving:
         self._heads: dict[str, Head] = {}
         self._next: dict[str, Head] = {}  # checked, their encoders not loaded yet
         self._spoken: tuple[object, dict[str, frozenset[str]]] = (None, {})
+        self._panels: tuple[object, dict[str, tuple[list[str], Panel]]] = (None, {})
+        # A batch's product is small: more threads gain nothing, and spin where the engine computes.
+        threadpool_limits(1, "blas")
         self.failures: dict[str, str] = {}
 
     def apply(self, champions: Mapping[str, str]) -> None:
@@ -121,6 +125,32 @@ class Serving:
             self._spoken = self._heads, dict(sorted(spoken.items()))
         return self._spoken[1]
 
+    def _answers(
+        self, embeddings: Mapping[str, Sequence[Embedding | None]]
+    ) -> dict[str, list[list[Answer] | None]]:
+        """Return by classifier what it says of each article, None of one without an embedding."""
+        given: dict[str, list[list[Answer] | None]] = {}
+        for encoder, (classifiers, panel) in self._together().items():
+            places, matrix = _matrix(embeddings.get(encoder, ()))
+            if not places:
+                continue
+            for classifier, own in zip(classifiers, panel.answers(matrix), strict=True):
+                rows: list[list[Answer] | None] = [None] * len(embeddings[encoder])
+                for n, said in zip(places, own, strict=True):
+                    rows[n] = said
+                given[classifier] = rows
+        return given
+
+    def _together(self) -> dict[str, tuple[list[str], Panel]]:
+        """Return, by encoder, its classifiers and their heads side by side; as long as heads stay."""
+        if self._panels[0] is not self._heads:
+            several: dict[str, dict[str, Head]] = {}
+            for classifier, head in self._heads.items():
+                several.setdefault(head.manifest.encoder, {})[classifier] = head
+            panels = {e: (list(own), Panel(list(own.values()))) for e, own in several.items()}
+            self._panels = self._heads, panels
+        return self._panels[1]
+
     def subjects(
         self,
         articles: list[tuple[Article, str]],
@@ -131,34 +161,33 @@ class Serving:
 
         `embeddings` and `origins` (where each came from) hold, by encoder, one item an article.
         """
-        matrices = {encoder: _matrix(found) for encoder, found in embeddings.items()}
         answered: list[list[Subject]] = [[] for _ in articles]
+        given = self._answers(embeddings)
+        read: dict[frozenset[str], list[bool]] = {}  # by languages, an item an article
         for classifier, head in self._heads.items():
             manifest = head.manifest
-            places, matrix = matrices.get(manifest.encoder, ([], np.empty((0, 0), np.float16)))
             languages = frozenset(manifest.languages)
-            kept = [k for k, n in enumerate(places) if reads(languages, *articles[n])]
-            silent = set(range(len(articles))) - {places[k] for k in kept}
-            for n in silent:
-                answered[n].append(_abstention(classifier, head))
-            if not kept:
-                continue
-            scores = head.scores(matrix if len(kept) == len(places) else matrix[kept])  # (B, L)
-            best, confidences = scores.argmax(axis=1).tolist(), scores.max(axis=1).tolist()
-            origin, model = origins[manifest.encoder], manifest.name
-            for k, label, score in zip(kept, best, confidences, strict=True):
-                n, confidence = places[k], round(score, CONFIDENCE_DIGITS)
-                answered[n].append(
-                    Subject(
-                        classifier=classifier,
-                        label=manifest.labels[label],
-                        confidence=confidence,
-                        decision=head.decide(confidence),
-                        model=model,
-                        encoder=manifest.encoder,
-                        embedding=origin[n],
+            if languages not in read:
+                read[languages] = [reads(languages, *one) for one in articles]
+            origin = origins.get(manifest.encoder, ())
+            encoder, model = manifest.encoder, manifest.name
+            own = given.get(classifier) or [None] * len(articles)
+            for n, (said, is_read) in enumerate(zip(own, read[languages], strict=True)):
+                if said is None or not is_read:
+                    answered[n].append(_abstention(classifier, head))
+                    continue
+                for answer in said:
+                    answered[n].append(
+                        Subject(
+                            classifier=classifier,
+                            label=answer.label,
+                            confidence=answer.confidence,
+                            decision=answer.decision,
+                            model=model,
+                            encoder=encoder,
+                            embedding=origin[n],
+                        )
                     )
-                )
         return answered
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from ml.artifact import ModelManifest, save_model, write_tensors
 from ml.head import HEAD_FILE
+from ml.messages import Article
+from stream.embedding_cache import Embedding
 from stream.rollout import Rollout
 from stream.serving import Serving
 from tests.running import wait_until
@@ -31,13 +33,13 @@ def serving(router: Routing) -> Serving:
     return Serving(router.settings.home, router.client(), Rollout(router.settings.engine_address))
 
 
-def model(home: Path, encoder: str, classifier: str = "topic") -> str:
+def model(home: Path, encoder: str, classifier: str = "topic", language: str = "en") -> str:
     """Save a model version on an encoder and return its name."""
     manifest = ModelManifest(
         classifier=classifier,
         encoder=encoder,
         labels=["acq", "earn"],
-        languages=["en"],
+        languages=[language],
         temperature=1.0,
         threshold=None,
         dataset="r8+33abca7c",
@@ -53,6 +55,35 @@ def test_the_first_deployment_is_waited_for(serving: Serving, router: Routing) -
     serving.apply({"topic": topic})
     assert serving.models == {"topic": topic}
     assert list(serving.encoders()) == [SLOW]
+
+
+def test_each_article_is_answered_by_the_classifiers_of_its_language(
+    serving: Serving, router: Routing
+) -> None:
+    home = router.settings.home
+    models = {
+        name: model(home, ENCODER, name, language)
+        for name, language in (("topic", "en"), ("thema", "de"))
+    }
+    serving.apply(models)
+    articles = [
+        (Article(uri="a", language="en"), "oil"),
+        (Article(uri="b", language="de-AT"), "oel"),
+        (Article(uri="c"), "?"),
+        (Article(uri="d"), ""),
+    ]
+    vectors = [np.array(v, np.float16) for v in ([0, 1], [1, 0], [1, 0])]
+    found = [*(Embedding(vector, truncated=False) for vector in vectors), None]
+    answered = serving.subjects(
+        articles, {ENCODER: found}, {ENCODER: ["miss", "hit", "near", "hit"]}
+    )
+    assert [[(s.classifier, s.label, s.embedding) for s in subjects] for subjects in answered] == [
+        [("topic", "earn", "miss"), ("thema", None, None)],
+        [("topic", None, None), ("thema", "acq", "hit")],
+        [("topic", "acq", "near"), ("thema", "acq", "near")],
+        [("topic", None, None), ("thema", None, None)],
+    ]
+    assert {s.confidence for subjects in answered for s in subjects} == {0.731059, 0.0}
 
 
 def test_the_version_before_serves_while_a_new_encoder_loads(
