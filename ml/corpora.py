@@ -43,4 +43,4 @@ def read_reuters(wheel: Path, name: Reuters) -> Iterator[Row]:
             for number, line in enumerate(content.split("\n")[HEADER_LINES:], start=1):
                 label, _, body = line.partition("\t")
                 if label:  # the first line under the header is empty
-                    yield Row(f"reuters:{name}/{split}/{number}", "", body, label, split)
+                    yield Row(f"reuters:{name}/{split}/{number}", "", body, (label,), split)

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ml import text
 from ml.artifact import ArtifactError, DatasetManifest
 from ml.datasets import Row, Split, carve_validation, save_dataset
@@ -145,7 +147,7 @@ def _row(fields: Any, default_uri: str) -> Row:
     split = _field(fields, "split").strip().lower() or "train"
     if split not in SPLITS:
         raise ValueError(f"split {split!r}: expected train, validation or test")
-    row = Row(uri, title, body, label, SPLITS[split])
+    row = Row(uri, title, body, (label,), SPLITS[split])
     if not row.text:
         raise ValueError("text is missing")
     return row
@@ -168,4 +170,4 @@ def _carve_test(rows: list[Row]) -> Iterator[Row]:
     for row in rows:
         # Other digits than carve_validation's: the two draws must not depend on each other.
         chosen = int(text.digest(row.text)[8:16], 16) % TEST_SHARE == 0
-        yield Row(row.uri, row.title, row.body, row.label, "test" if chosen else row.split)
+        yield msgspec.structs.replace(row, split="test" if chosen else row.split)

@@ -136,7 +136,8 @@ class DatasetManifest(
     """A dataset version: labelled articles with their splits.
 
     `rows` counts articles by split, `labels` by label and split. `rows_sha256` is of the rows
-    before compression, because compressors differ between machines.
+    before compression, because compressors differ between machines. `format` is how the rows are
+    written (see `ml.datasets`); in a `multilabel` version some article has no label or several.
     """
 
     name: str
@@ -148,6 +149,8 @@ class DatasetManifest(
     source: str
     created_at: str
     files: dict[str, File] = {}
+    format: int = 1
+    multilabel: bool = False
 
     @property
     def id(self) -> str:

@@ -49,7 +49,7 @@ def test_no_text_is_in_training_and_validation(assets: Path) -> None:
 
 
 def test_a_growing_dataset_keeps_its_validation_articles() -> None:
-    rows = [Row(f"a:{n}", f"headline {n}", "", "x", "train") for n in range(100)]
+    rows = [Row(f"a:{n}", f"headline {n}", "", ("x",), "train") for n in range(100)]
 
     few, many = list(carve_validation(rows[:50])), list(carve_validation(rows))
 
@@ -67,5 +67,5 @@ def test_another_wheel_is_refused(tmp_path: Path, home: Path) -> None:
 
 
 def test_a_dataset_without_rows_is_refused(home: Path) -> None:
-    with pytest.raises(ArtifactError, match="dataset 'none' has no rows"):
+    with pytest.raises(ArtifactError, match="dataset 'none' has no labelled rows"):
         save_dataset(home, "none", [], "a test", ["en"])

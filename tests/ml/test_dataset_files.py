@@ -25,9 +25,9 @@ def test_json_lines_are_read(tmp_path: Path) -> None:
     )
 
     assert read_rows(file, "news") == [
-        Row("a", "油价上涨", "", "finance", "validation"),
-        Row("news:3", "", "A late goal", "sports", "train"),
-        Row("news:4", "Rain", "Trains stand.", "7", "test"),
+        Row("a", "油价上涨", "", ("finance",), "validation"),
+        Row("news:3", "", "A late goal", ("sports",), "train"),
+        Row("news:4", "Rain", "Trains stand.", ("7",), "test"),
     ]
 
 
@@ -38,8 +38,8 @@ def test_csv_is_read_also_compressed_and_with_a_byte_order_mark(tmp_path: Path) 
     )
 
     assert read_rows(file, "news") == [
-        Row("news:2", "", "Oil, and\ngas", "finance", "train"),
-        Row("news:4", "", "Goal", "sports", "train"),
+        Row("news:2", "", "Oil, and\ngas", ("finance",), "train"),
+        Row("news:4", "", "Goal", ("sports",), "train"),
     ]
 
 

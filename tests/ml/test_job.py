@@ -45,7 +45,7 @@ def stocked(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("stocked") / "home"
     artifact.install(assets, home)
     rows = [
-        Row(f"{label}-{n}", "", story.format(n + 3), label, SPLITS[n % 5])
+        Row(f"{label}-{n}", "", story.format(n + 3), (label,), SPLITS[n % 5])
         for label, story in STORIES.items()
         for n in range(10)
     ]

@@ -13,7 +13,7 @@ ROWS = [
         uri=f"r/{n}",
         title="",
         body=f"shares rose {n} pct in heavy trading today",
-        label="x",
+        labels=("x",),
         split="test",
     )
     for n in range(60)
