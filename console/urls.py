@@ -14,6 +14,7 @@ from console.cluster.views import cluster, forget
 from console.datasets.views import dataset, datasets
 from console.front.views import front, series, status
 from console.live.views import live, stream
+from console.runs.report_page import report, report_json
 from console.runs.views import cancel_run, run, runs, start_run
 from console.versions.views import deploy, rollback, version, versions
 
@@ -36,6 +37,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/", runs, name="runs"),
     path("runs/start/", start_run, name="start_run"),
     path("runs/<uuid:number>/", run, name="run"),
+    path("runs/<uuid:number>/report/", report, name="report"),
+    path("runs/<uuid:number>/report.json", report_json, name="report_json"),
     path("runs/<uuid:number>/cancel/", cancel_run, name="cancel_run"),
     path("alerts/", alerts, name="alerts"),
     path("cluster/", cluster, name="cluster"),

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from console.runs import starting
+from console.runs import reports, starting
 from console.runs.forms import StartForm
 from console.runs.models import Run
 
@@ -64,6 +64,7 @@ def run(request: HttpRequest, number: uuid.UUID) -> HttpResponse:
         "active": found.state in ACTIVE,
         "metrics": _plain(found.metrics),
         "log": _tail(found.log_path),
+        "has_report": reports.file_of(number) is not None,
     }
     template = "runs/figures.html" if request.headers.get("HX-Request") else "runs/run.html"
     return render(request, template, context)

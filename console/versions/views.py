@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from console.history import reading
 from console.history.models import DeploymentRecord
+from console.runs import reports
 from console.runs.models import Run
 from console.versions import deploying
 from ml import artifact
@@ -57,6 +58,7 @@ def version(request: HttpRequest, name: str) -> HttpResponse:
         "figures": _plain(found.new.metrics),
         "labels": sorted(per_label.items()) if isinstance(per_label, dict) else [],
         "run": _run(found.new.run),
+        "reports": reports.of_version(name),
         "records": DeploymentRecord.objects.filter(champion=name).order_by("-offset")[
             :HISTORY_SHOWN
         ],

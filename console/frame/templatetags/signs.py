@@ -1,0 +1,13 @@
+"""How a change is written: with its sign, in percentage points."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def points(change: float) -> str:
+    """Return 0.0123 as +1.23 points."""
+    return f"{100 * change:+.2f} points".replace("-", "\u2212")
