@@ -51,6 +51,12 @@ def embed_dataset(
     return np.stack([row[0] for row in rows]), np.array([row[1] for row in rows], bool)
 
 
+def stored(home: Path, dataset_id: str, fingerprint: str, width: int) -> Known:
+    """Return what is stored of a dataset version, by digest; empty where nothing is."""
+    file = home / "embeddings" / fingerprint / f"{dataset_id}.safetensors"
+    return _read(file, width) if file.exists() else {}
+
+
 def _read(file: Path, width: int) -> Known:
     """Read a stored file; a broken one is logged and counts as empty."""
     try:

@@ -12,10 +12,13 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from ml.artifact import ArtifactError
 from ml.charsmap import compile_map
+from ml.passages import Span
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 """BERT's special tokens, the first ids of a tokenizer trained here. Which id pads a batch does not
 matter: no encoder reads what the mask leaves out."""
+
+MASKS = ("[MASK]", "<mask>")
 
 CHARACTERS_PER_TOKEN = 8
 """Characters handed to the tokenizer for every token of the window. English has about 4.5 a token,
@@ -34,6 +37,18 @@ class Encoded(NamedTuple):
 
     ids: np.ndarray
     truncated: bool
+
+
+class Located(NamedTuple):
+    """The token ids of one text, int32 `(T,)`, and where in it each stands.
+
+    `special`, bool `(T,)`: added by the tokenizer (the text's ends, an encoder's prefix); their
+    spans are empty.
+    """
+
+    ids: np.ndarray
+    spans: list[Span]
+    special: np.ndarray
 
 
 class Tokenizer:
@@ -74,6 +89,26 @@ class Tokenizer:
         ):
             encoded[n] = Encoded(ids, truncated or len(texts[n]) > limit)
         return encoded
+
+    @property
+    def mask_token(self) -> int | None:
+        """The id that stands for a hidden word, None where there is none."""
+        found = (self._inner.token_to_id(name) for name in MASKS)
+        return next((token for token in found if token is not None), None)
+
+    def locate(self, text: str) -> Located:
+        """Return the token ids that `encode` gives, with the place of each in the text."""
+        [(ids, _)] = self.encode([text])
+        encoding = self._inner.encode(text)
+        # Tokens before the text: what any two texts begin with. A prefix is not marked as special.
+        one, other = (self._inner.encode(text).ids for text in "ab")
+        start = next(n for n, pair in enumerate(zip(one, other, strict=False)) if len({*pair}) > 1)
+        special = np.array([n < start or n >= len(ids) - 1 for n in range(len(ids))])
+        spans = [
+            Span(0, 0) if added else Span(*place)
+            for added, place in zip(special, encoding.offsets[: len(ids)], strict=True)
+        ]
+        return Located(ids, spans, special)
 
     def _encode(self, texts: Sequence[str]) -> list[Encoded]:
         return [
