@@ -28,60 +28,69 @@ class Answers:
     """What a head answered, beside the truth.
 
     `labels` are the head's, `known` of them, then those of the truth that it can never choose.
-    `truth` and `chosen` are bool `(N, L)`. `confidence` `(N,)` is of the surest label. `claims`
-    `(N, K)` are the probabilities that calibration is measured on and `held` `(N, K)` whether each
-    came true: K is 1 for a head that gives one label, else the number of its labels.
+    `truth` and `chosen` are bool `(N, L)`, `scores` the probabilities `(N, known)`. `several` says
+    that a probability is claimed for every label; else only the likeliest label's is a claim.
     """
 
     labels: list[str]
     known: int
     truth: np.ndarray
     chosen: np.ndarray
-    confidence: np.ndarray
-    claims: np.ndarray
-    held: np.ndarray
+    scores: np.ndarray
+    several: bool
 
     @classmethod
-    def single(cls, truth: Sequence[str], scores: np.ndarray, known: Sequence[str]) -> Answers:
-        """Take the likeliest label of every row of `scores` `(N, len(known))`."""
-        labels = _union(known, [[label] for label in truth])
-        right = _indicators([[label] for label in truth], labels)
-        best = scores.argmax(axis=1)
-        chosen = np.zeros(right.shape, bool)
-        chosen[np.arange(len(chosen)), best] = True
-        confidence = scores.max(axis=1).astype(np.float64)
-        held = right[np.arange(len(right)), best]
-        return cls(
-            labels,
-            len(known),
-            right,
-            chosen,
-            confidence,
-            confidence[:, None],
-            held[:, None],
-        )
-
-    @classmethod
-    def several(
+    def of(
         cls,
         truth: Sequence[Collection[str]],
         scores: np.ndarray,
         known: Sequence[str],
         chosen: np.ndarray,
+        *,
+        several: bool,
     ) -> Answers:
         """Take the labels marked in `chosen`, bool `(N, len(known))` like `scores`."""
-        labels = _union(known, truth)
-        right = _indicators(truth, labels)
+        labels = [*known, *sorted({label for its in truth for label in its} - set(known))]
         unknown = np.zeros((len(chosen), len(labels) - len(known)), bool)
         return cls(
-            labels,
-            len(known),
-            right,
-            np.hstack([chosen.astype(bool), unknown]),
-            scores.max(axis=1).astype(np.float64),
-            scores.astype(np.float64),
-            right[:, : len(known)],
+            labels=labels,
+            known=len(known),
+            truth=_indicators(truth, labels),
+            chosen=np.hstack([chosen, unknown]),
+            scores=scores.astype(np.float64),
+            several=several,
         )
+
+    @classmethod
+    def single(cls, truth: Sequence[str], scores: np.ndarray, known: Sequence[str]) -> Answers:
+        """Take the likeliest label of every row of `scores` `(N, len(known))`."""
+        chosen = np.zeros(scores.shape, bool)
+        chosen[np.arange(len(chosen)), scores.argmax(axis=1)] = True
+        return cls.of([[label] for label in truth], scores, known, chosen, several=False)
+
+    @property
+    def claims(self) -> np.ndarray:
+        """The probabilities that calibration is measured on, `(N, K)`."""
+        return self.scores if self.several else self.scores.max(axis=1, keepdims=True)
+
+    @property
+    def held(self) -> np.ndarray:
+        """Which claims came true, bool `(N, K)`."""
+        truth = self.truth[:, : self.known]
+        if self.several:
+            return truth
+        return np.take_along_axis(truth, self.scores.argmax(axis=1)[:, None], axis=1)
+
+    @property
+    def given(self) -> tuple[np.ndarray, np.ndarray]:
+        """The confidence of every label given, `(M,)`, and whether it was right, bool `(M,)`."""
+        mine = self.chosen[:, : self.known]
+        return self.scores[mine], self.truth[:, : self.known][mine]
+
+    @property
+    def abstained(self) -> int:
+        """How many articles got no label."""
+        return int((~self.chosen.any(axis=1)).sum())
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -103,11 +112,6 @@ class Answers:
     def true(self, article: int) -> str:
         """Return the true labels of one article, as a person reads them."""
         return _names(self.labels, self.truth[article])
-
-
-def _union(known: Sequence[str], truth: Sequence[Collection[str]]) -> list[str]:
-    found = {label for labels in truth for label in labels}
-    return [*known, *sorted(found - set(known))]
 
 
 def _indicators(truth: Sequence[Collection[str]], labels: Sequence[str]) -> np.ndarray:
@@ -198,37 +202,44 @@ def operating_point(
 
 
 def operating_points(answers: Answers) -> dict[str, dict[str, float | None]]:
-    """Return, for every goal of precision, threshold, share accepted and precision reached."""
+    """Return, for every goal of precision, threshold, share accepted and precision reached.
+
+    The share is of all answers, abstentions among them.
+    """
+    confidence, right = answers.given
     table: dict[str, dict[str, float | None]] = {}
     for goal in GOALS:
-        threshold = operating_point(answers.confidence, answers.right, goal)
-        taken = accepted(answers, threshold)
+        threshold = operating_point(confidence, right, goal)
+        taken = np.zeros(len(right), bool) if threshold is None else confidence >= threshold
         table[f"{goal:g}"] = {
             "threshold": threshold,
-            "accepted": float(taken.mean()),
-            "precision": float(answers.right[taken].mean()) if taken.any() else None,
+            "accepted": float(taken.sum()) / (len(right) + answers.abstained),
+            "precision": float(right[taken].mean()) if taken.any() else None,
         }
     return table
 
 
 def accepted(answers: Answers, threshold: float | None) -> np.ndarray:
-    """Return which articles would be accepted without review, bool `(N,)`."""
+    """Return which articles need no review, bool `(N,)`: all their labels are certain enough."""
     if threshold is None:
         return np.zeros(len(answers), bool)
-    return np.asarray(answers.confidence >= threshold)
+    mine = answers.chosen[:, : answers.known]
+    least = np.where(mine, answers.scores, np.inf).min(axis=1)
+    return np.asarray(mine.any(axis=1) & (least >= threshold))
 
 
 def evaluate(answers: Answers) -> dict[str, Any]:
     """Return the figures of one evaluation, ready for a manifest."""
-    threshold = operating_point(answers.confidence, answers.right)
+    points = operating_points(answers)
+    decisive = points[f"{PRECISION_GOAL:g}"]
     return {
         "articles": len(answers),
         "accuracy": float(answers.right.mean()),
         "macro_f1": macro_f1(answers),
         "micro_f1": micro_f1(answers),
         "ece": ece(answers.claims, answers.held),
-        "accepted": float(accepted(answers, threshold).mean()),
-        "threshold": threshold,
-        "operating_points": operating_points(answers),
+        "accepted": decisive["accepted"],
+        "threshold": decisive["threshold"],
+        "operating_points": points,
         "labels": per_label(answers),
     }

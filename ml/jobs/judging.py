@@ -83,17 +83,17 @@ def traits_of(dataset: Dataset) -> Traits:
     rows = dataset.test_rows
     return Traits(
         texts=[row.text for row in rows],
-        languages=[getattr(row, "language", None) for row in rows],
-        sources=[getattr(row, "source", None) for row in rows],
-        published=[getattr(row, "published_at", None) for row in rows],
+        languages=[row.language for row in rows],
+        sources=[row.source for row in rows],
+        published=[row.published_at for row in rows],
     )
 
 
 def over_time(candidate: Candidate, dataset: Dataset) -> TimeOrdered | None:
     """Fit and test by time; None where that cannot be done."""
-    if candidate.embeddings is None or candidate.answers.claims.shape[1] != 1:
+    if candidate.embeddings is None or candidate.answers.several:
         return None
-    published = [getattr(row, "published_at", None) for row in dataset.rows]
+    published = [row.published_at for row in dataset.rows]
     return time_ordered(candidate.embeddings, dataset.labels, published)
 
 

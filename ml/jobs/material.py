@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ml.answers import chosen
 from ml.artifact import (
     DatasetManifest,
     ModelManifest,
@@ -106,4 +107,11 @@ class Encoders:
 def answers_of(head: Head, embeddings: np.ndarray, dataset: Dataset) -> Answers:
     """Return what a saved head answers on the test split; embeddings `(N, D)` are of all rows."""
     scores = head.scores(embeddings[dataset.part("test")])
-    return Answers.single([row.label for row in dataset.test_rows], scores, head.manifest.labels)
+    manifest = head.manifest
+    return Answers.of(
+        [row.labels for row in dataset.test_rows],
+        scores,
+        manifest.labels,
+        chosen(head, scores),
+        several=manifest.kind == "multilabel",
+    )
