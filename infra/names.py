@@ -59,6 +59,9 @@ TOPICS = (
 # Headers that we set. Kafka Streams' names for dead letters, CloudEvents 1.0 for results.
 ERROR_HEADER = "__streams.errors."
 REASON_HEADER = "wire-reason"
+"""On an article: why it is published again."""
+RESCORE = "rescore"
+"""A reason: its result is degraded, and the encoder is back."""
 TRACE_HEADER = "traceparent"
 ORIGIN_HEADER = "wire-origin"
 """partition/offset of the input, where the value has no room for it: tombstones, held articles."""
@@ -120,13 +123,33 @@ def heartbeat_key(prefix: str, host: str, process: str) -> str:
 
 HEARTBEAT_PATTERN = "wire:{prefix}process:*"
 
+# Questions to the explainer and their answers.
+EXPLANATION_TTL_S = 120  # long enough to be read; the text of a killed article is gone as soon
+EXPLANATION_FAILURE_TTL_S = 5
+
+
+def explain_queue(prefix: str) -> str:
+    """Key of the list of questions that no worker has taken yet."""
+    return f"wire:{prefix}explain"
+
+
+def explanation_key(prefix: str, question: str) -> str:
+    """Key of the answer to a question; empty while a worker has it."""
+    return f"wire:{prefix}explanation:{question}"
+
+
 # Celery.
 QUEUE_HEADS = "heads"
 QUEUE_ENCODERS = "encoders"
 TASK_RUN = "wireroom.run"
 TASK_SCHEDULED = "wireroom.scheduled"
+TASK_RESCORE = "wireroom.rescore"
+
+
+ENCODER_JOBS = frozenset(("pretrain", "finetune", "compress"))
+"""Jobs that train an encoder, with checkpoints: one that is started again goes on."""
 
 
 def queue_of(job: str) -> str:
     """Return the queue of a job: those that rebuild an encoder run for minutes, a head's do not."""
-    return QUEUE_ENCODERS if job == "quantize" else QUEUE_HEADS
+    return QUEUE_ENCODERS if job == "quantize" or job in ENCODER_JOBS else QUEUE_HEADS

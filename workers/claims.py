@@ -23,8 +23,10 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from console.runs.models import Run
+from infra import names
 
 MAX_ATTEMPTS = 2  # a run that outlived two workers is taken for what killed them
+MAX_ATTEMPTS_RESUMED = 25  # of a run that goes on from its checkpoint: each attempt gets further
 RECORD_S = 60.0  # how long the end of a run waits for a database that is away
 RESEND_S = 60.0  # after which a queued run's message is taken for lost; a double does no harm
 DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -63,6 +65,11 @@ def failed(text: str) -> Ending:
 def cancelled(text: str) -> Ending:
     """Return a cancellation with its reason."""
     return Ending(Run.State.CANCELLED, {"event": "error", "text": text})
+
+
+def most_attempts(job: str) -> int:
+    """Return how many workers may die over a run of this job before it has failed."""
+    return MAX_ATTEMPTS_RESUMED if job in names.ENCODER_JOBS else MAX_ATTEMPTS
 
 
 def enter(job: str, slot: str, spec: dict[str, Any], by: str) -> Run | None:
@@ -106,7 +113,7 @@ def begin(run: uuid.UUID, spec: dict[str, Any], by: str, log_path: str) -> Claim
         by=by,
         state=Run.State.RUNNING,
         token=token,
-        attempts=MAX_ATTEMPTS,
+        attempts=most_attempts(spec["job"]),
         log_path=log_path,
     )
     held = Claim(run, token)
@@ -166,13 +173,14 @@ def _bereave(run: Run, lost: QuerySet[Run]) -> bool:
     """Queue the run of a dead worker once more (True) or end it, unless its lease was renewed."""
     log.warning("run %s: its worker was last seen at %s", run.pk, run.progress_at)
     mine = lost.filter(pk=run.pk, token=run.token)
-    if not run.cancel_requested and run.attempts < MAX_ATTEMPTS:
+    if not run.cancel_requested and run.attempts < most_attempts(run.job):
         return bool(mine.update(state=Run.State.QUEUED, token="", progress_at=Now()))
     ending = (
         cancelled("cancelled; its worker had died")
         if run.cancel_requested
         else failed(
-            f"the process that ran it died (attempt {run.attempts} of {MAX_ATTEMPTS}); "
+            f"the process that ran it died (attempt {run.attempts} of "
+            f"{most_attempts(run.job)}); "
             f"last seen {run.progress_at:%Y-%m-%d %H:%M:%S} UTC"
         )
     )

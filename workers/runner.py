@@ -18,7 +18,7 @@ from django.core.management import call_command
 from infra.settings import Settings
 from workers.child import JOB, Event
 
-JOBS = ("train", "refit", "quantize", "evaluate")
+JOBS = ("train", "refit", "quantize", "evaluate", "pretrain", "finetune", "compress")
 
 
 @dataclass(frozen=True)

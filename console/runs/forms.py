@@ -16,7 +16,11 @@ ABOUT = {
     Run.Job.REFIT: "refit: the head anew on the newest dataset version",
     Run.Job.QUANTIZE: "quantize: an int8 encoder and a head on it",
     Run.Job.EVALUATE: "evaluate: measure what serves",
+    Run.Job.PRETRAIN: "pretrain: the encoder seed on a dataset's texts",
+    Run.Job.FINETUNE: "finetune: an encoder on a dataset's labels, and a head on it",
+    Run.Job.COMPRESS: "compress: distill an encoder into a faster one, and a head on it",
 }
+NEEDS_DATASET = (Run.Job.TRAIN, Run.Job.EVALUATE, Run.Job.PRETRAIN)
 CLASSIFIER = r"^[a-z0-9][a-z0-9_.-]{0,60}$"
 
 
@@ -43,7 +47,7 @@ class StartForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Ask for a dataset where no champion says which."""
         cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("job") in (Run.Job.TRAIN, Run.Job.EVALUATE) and not cleaned.get("dataset"):
+        if cleaned.get("job") in NEEDS_DATASET and not cleaned.get("dataset"):
             self.add_error("dataset", "choose a dataset version")
         if cleaned.get("job") == Run.Job.TRAIN and not cleaned.get("encoder"):
             self.add_error("encoder", "choose an encoder")

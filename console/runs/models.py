@@ -22,6 +22,9 @@ class Run(models.Model):
         REFIT = "refit"
         QUANTIZE = "quantize"
         EVALUATE = "evaluate"
+        PRETRAIN = "pretrain"
+        FINETUNE = "finetune"
+        COMPRESS = "compress"
 
     class State(models.TextChoices):
         QUEUED = "queued"

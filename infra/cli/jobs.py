@@ -58,7 +58,7 @@ def train(
 ) -> None:
     """Train a head on a dataset's embeddings; prints its figures and the new version."""
     asked = {"job": "train", "classifier": classifier, "dataset": dataset, "encoder": encoder}
-    _perform(asked, home, as_json=as_json)
+    perform(asked, home, as_json=as_json)
 
 
 def refit(
@@ -68,14 +68,14 @@ def refit(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the head that serves again, on the newest version of its dataset."""
-    _perform({"job": "refit", "classifier": classifier, "dataset": dataset}, home, as_json=as_json)
+    perform({"job": "refit", "classifier": classifier, "dataset": dataset}, home, as_json=as_json)
 
 
 def quantize(
     classifier: ClassifierOption = "topic", home: HomeOption = None, as_json: JsonOption = False
 ) -> None:
     """Make an int8 encoder for CPUs out of the one that serves, and fit the head on it."""
-    _perform({"job": "quantize", "classifier": classifier}, home, as_json=as_json)
+    perform({"job": "quantize", "classifier": classifier}, home, as_json=as_json)
 
 
 def evaluate(
@@ -99,7 +99,7 @@ def evaluate(
         "model": model,
         "champion": against,
     }
-    _perform(asked, home, as_json=as_json)
+    perform(asked, home, as_json=as_json)
 
 
 def runs(
@@ -132,8 +132,8 @@ def runs(
     out.print(table if found else "no runs yet; `wireroom train` makes one")
 
 
-def _perform(asked: dict[str, Any], home: Path | None, *, as_json: bool) -> None:
-    """Run a job here, with a progress bar, and print what came of it."""
+def perform(asked: dict[str, Any], home: Path | None, *, as_json: bool) -> None:
+    """Run a job here, with a progress bar, and print what came of it; None is left to the job."""
     # Here: Django and the model's libraries, which --help must not wait for.
     from workers import runner
 

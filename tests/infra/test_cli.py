@@ -16,7 +16,7 @@ from tests.running import command
 FIXED = (
     *("up", "status", "down", "doctor", "ingest", "tail", "ledger", "verify", "datasets", "train"),
     *("refit", "quantize", "evaluate", "explain", "replay", "redrive", "deploy", "rollback"),
-    *("models", "runs", "encoders"),
+    *("models", "runs", "encoders", "pretrain", "finetune", "compress"),
 )
 LATER = ("explain", "replay", "redrive")
 group = typer.main.get_command(app)

@@ -124,7 +124,7 @@ def test_a_pruned_encoder_has_exactly_the_share_of_zeros_asked_for(
 
 
 def test_an_encoder_distilled_from_minilm_is_faster_and_agrees(home: Path, pretrained: str) -> None:
-    outcome, events = run(
+    outcome, _ = run(
         home,
         "compress",
         classifier="distilled",
