@@ -8,6 +8,7 @@ ARTICLES = Counter("wireroom_articles", "Articles read from the input topic", ["
 OUTCOMES = Counter(
     "wireroom_outcomes", "What became of articles", ["outcome"]
 )  # first revision deadletter kill duplicate held
+DEGRADED = Counter("wireroom_degraded", "Results from an int8 standby, to be answered again")
 EMBEDDINGS = Counter(
     "wireroom_embeddings", "Embeddings used, by where they came from", ["origin"]
 )  # hit miss near

@@ -60,6 +60,12 @@ class Settings:
     engine_memory_mb: int = setting(
         3072, "an engine process above this is replaced by a fresh one", at_least=64
     )
+    standby_after_s: float = setting(
+        -1.0,
+        "an encoder away for this long is stood in for by its int8 twin, results are marked "
+        "degraded; 0: never; -1: 10 beside a GPU, else never",
+        at_least=-1.0,
+    )
     token_budget: int = setting(1024, "tokens of one encoder batch, padding included", at_least=64)
 
     batch_articles: int = setting(256, "articles an agent takes at once, at most", at_least=1)
@@ -84,6 +90,9 @@ class Settings:
 
     refit_every_s: float = setting(86_400.0, "period of the head's refit", at_least=10.0)
     quantize_every_s: float = setting(604_800.0, "period of the quantization", at_least=10.0)
+    rescore_every_s: float = setting(
+        30.0, "how often degraded results are looked for, to be answered again", at_least=1.0
+    )
     alert_lag: int = setting(10_000, "articles of lag that raise an alert", at_least=1)
     alert_dead_letters: int = setting(
         20, "dead letters within a minute that raise an alert", at_least=1
@@ -92,6 +101,9 @@ class Settings:
         0.005, "accuracy a candidate may lie below what serves and still be deployable", at_least=0
     )
     task_limit_s: int = setting(3600, "a job is killed after this long", at_least=10)
+    explainer_idle_s: float = setting(
+        300.0, "a worker's explainer (600 MB) that nobody asks ends after this long", at_least=1.0
+    )
     lease_s: float = setting(
         15.0, "a run whose worker has written nothing for this long is taken over", at_least=2.0
     )

@@ -23,10 +23,14 @@ EmbeddingOrigin = Literal["hit", "miss", "near"]
 
 @dataclass(frozen=True)
 class Embedding:
-    """A text's vector, float16 `(D,)` of length 1, and whether words were left out of it."""
+    """A text's vector, float16 `(D,)` of length 1, and whether words were left out of it.
+
+    `standby` is the int8 twin that computed it while the encoder was away; such a one is not kept.
+    """
 
     vector: npt.NDArray[np.float16]
     truncated: bool
+    standby: str | None = None
 
 
 class EmbeddingCache:

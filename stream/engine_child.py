@@ -65,9 +65,9 @@ class Child:
         self._idle: deque[socket.socket] = deque()
         self._reports = Reports()
         self._answered_at = time.monotonic()
-        self.began = time.monotonic()
         self.buried = threading.Event()
         self.pending = 0
+        self.has_answered = False
         self.report = Report()
         self.latencies = Latencies()
 
@@ -76,11 +76,6 @@ class Child:
         """Its process number."""
         return self._process.pid
 
-    @property
-    def age_s(self) -> float:
-        """Seconds since its start."""
-        return time.monotonic() - self.began
-
     def rss(self) -> int:
         """Return the bytes of memory that it holds, 0 where it has ended."""
         try:
@@ -88,7 +83,7 @@ class Child:
         except psutil.NoSuchProcess:
             return 0
 
-    def ask(self, request: bytearray) -> bytearray:
+    def ask(self, request: bytes | bytearray) -> bytearray:
         """Pass a request's frame on and return the answer's.
 
         Raises WorkerDied, and OSError where the worker lives but does not understand the request.
@@ -112,6 +107,7 @@ class Child:
             raise ConnectionResetError(f"the worker of {self.encoder} closed the connection")
         assert connection is not None
         self._answered_at = time.monotonic()
+        self.has_answered = self.report.ready
         self._idle.append(connection)
         return answer
 

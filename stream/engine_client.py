@@ -38,22 +38,28 @@ class PoisonousTexts(RuntimeError):
 
 
 class EngineClient:
-    """One connection to the engine; for one thread at a time."""
+    """One connection to the engine; for one thread at a time.
 
-    def __init__(self, address: str) -> None:
+    With `standby` an encoder's int8 twin may answer while the encoder is away; descriptions and
+    embeddings then say so.
+    """
+
+    def __init__(self, address: str, *, standby: bool = False) -> None:
         self._address = address
+        self._standby = standby
         self._connection: socket.socket | None = None
         self._descriptions: dict[str, Description] = {}
 
     def describe(self, encoder: str) -> Description:
-        """Return what `encoder` is, loaded and warm; raises EngineRefused."""
+        """Return what `encoder` is, or its standby is, loaded and warm; raises EngineRefused."""
         known = self._descriptions.get(encoder)
         if known is not None:
             return known
-        answer = self._ask(Describe(encoder))
+        answer = self._ask(Describe(encoder, self._standby))
         if not isinstance(answer, Description):
             raise EngineRefused(f"{encoder}: unexpected answer {type(answer).__name__}")
-        self._descriptions[encoder] = answer
+        if answer.encoder == encoder:  # a standby is asked again: its encoder may be back
+            self._descriptions[encoder] = answer
         return answer
 
     def embed(self, encoder: str, texts: Sequence[str]) -> list[Embedding]:
@@ -63,13 +69,14 @@ class EngineClient:
         """
         if not texts:
             return []
-        answer = self._ask(Embed(encoder, list(texts)))
+        answer = self._ask(Embed(encoder, list(texts), self._standby))
         if not isinstance(answer, Vectors):
             raise EngineRefused(f"{encoder}: unexpected answer {type(answer).__name__}")
         if answer.poisonous:
             raise PoisonousTexts({digest(texts[row]) for row in answer.poisonous})
         matrix = np.frombuffer(answer.vectors, np.float16).reshape(len(texts), -1)
-        return [Embedding(*pair) for pair in zip(matrix, answer.truncated, strict=True)]
+        standby = None if answer.encoder == encoder else answer.encoder
+        return [Embedding(v, cut, standby) for v, cut in zip(matrix, answer.truncated, strict=True)]
 
     def _ask(self, request: Request) -> Answer:
         pause = PAUSE_S[0]

@@ -21,6 +21,7 @@ class Report(msgspec.Struct, frozen=True):
 
     ready: bool = False
     refused: str = ""
+    fingerprint: str = ""
     runtime: str = ""
     texts: int = 0
     encoded: int = 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from stream.engine_child import Child
 
-HEALTHY_S = 5.0  # a worker that lived this long had started well: its death is a new trouble
 BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 2.0
 LOADS = 4  # deaths in a row while an encoder is loaded, before it is refused
@@ -17,13 +17,15 @@ class Limits:
     """How many workers an encoder has, and when one is ended.
 
     `young_s`: a fresh worker is not measured sooner, so that a bound below what an encoder needs
-    at all costs one start in that time.
+    at all costs one start in that time. `standby_after_s`: an encoder without a ready worker for so
+    long is stood in for by its int8 twin; None: never.
     """
 
     engines: int = 1
     idle_s: float = 60.0
     memory_bytes: int = 3072 * 2**20
     young_s: float = 30.0
+    standby_after_s: float | None = None
 
 
 @dataclass
@@ -39,8 +41,11 @@ class Seat:
     measure_at: float = 0.0  # monotonic: no replacement before
 
     def vacate(self, now: float) -> None:
-        """Take note of the worker's death: at once the first time, later after a pause."""
-        if self.worker and self.worker.report.ready and self.worker.age_s >= HEALTHY_S:
+        """Take note of the worker's death: the next may start at once, or after a pause.
+
+        Whatever ended one that had answered is a new trouble; one that never does is a crash loop.
+        """
+        if self.worker and self.worker.has_answered:
             self.failures = 0
         pause_s = BACKOFF_S * 2 ** (self.failures - 1) if self.failures else 0.0
         self.due = now + min(LONGEST_BACKOFF_S, pause_s)
@@ -51,22 +56,37 @@ class Seat:
 
 @dataclass
 class Pool:
-    """The workers of one encoder."""
+    """The workers of one encoder; `twin` is the encoder that stands in for it.
+
+    Times are monotonic. No worker has been ready since `away_since`, where none is.
+    """
 
     encoder: str
     seats: list[Seat]
     asked_at: float
     died_loading: int = 0
+    away_since: float = field(default_factory=time.monotonic)
+    twin: str | None = None
+    twin_sought_at: float | None = None
+    missed_twin: bool = False  # and said so
 
     @property
     def given_up(self) -> bool:
         """Tell whether the encoder can only be refused: all who tried to load it have died."""
-        return self.died_loading >= LOADS and not any(w.report.ready for w in self.candidates())
+        return self.died_loading >= LOADS and not self.ready()
 
-    def candidates(self) -> list[Child]:
-        """Return whom requests may go to: the workers that are ready, else those that load."""
-        living = [seat.worker for seat in self.seats if seat.worker]
-        return [worker for worker in living if worker.report.ready] or living
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether a worker that lives has found that the encoder cannot be loaded."""
+        return any(worker.report.refused for worker in self.living())
+
+    def ready(self) -> list[Child]:
+        """Return the workers that have loaded."""
+        return [worker for worker in self.living() if worker.report.ready]
+
+    def living(self) -> list[Child]:
+        """Return the workers that are ready and those that load, without those that will replace."""
+        return [seat.worker for seat in self.seats if seat.worker]
 
     def workers(self) -> list[Child]:
         """Return all of them, those that warm up to take over included."""

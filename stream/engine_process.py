@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from infra.settings import Settings, load
-from stream import engine_wire, heartbeat
+from stream import engine_wire, heartbeat, standby
 from stream.engine_pool import Limits
 from stream.engine_router import Router
 
@@ -66,8 +66,13 @@ def main(settings: Settings, worker: str = "stream.engine_worker") -> None:
         engines=settings.engines,
         idle_s=settings.engine_idle_s,
         memory_bytes=settings.engine_memory_mb * 2**20,
+        standby_after_s=standby.after_s(settings),
     )
-    router = Router((sys.executable, "-m", worker), settings.home / "run", limits)
+
+    def find_twin(encoder: str) -> str | None:
+        return standby.find_twin(settings.home, encoder)
+
+    router = Router((sys.executable, "-m", worker), settings.home / "run", limits, find_twin)
     listener = _listen(settings.engine_address)
     threading.Thread(target=_serve, args=(listener, router), daemon=True).start()
     heartbeat.start(settings, "engine", router.figures)

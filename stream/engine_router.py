@@ -1,8 +1,10 @@
 """Passes requests on to worker processes, and keeps as many of them alive as are needed.
 
 Every encoder that somebody asks for has `engines` workers; a request goes to the one with the
-fewest texts before it. What a worker dies on is repeated by another. One thread, the keeper, starts
-and ends workers: the kernel ends a process with the thread that started it.
+fewest texts before it. What a worker dies on is repeated by another. An encoder that is away for
+long is stood in for by its int8 twin, where whoever asks allows it; the twin has a pool like any
+other. One thread, the keeper, starts and ends workers: the kernel ends a process with the thread
+that started it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -27,12 +29,14 @@ from stream.engine_child import Child, WorkerDied
 from stream.engine_control import Report
 from stream.engine_figures import LastMinute, Latencies, Totals
 from stream.engine_pool import LONGEST_BACKOFF_S, Limits, Pool, Seat
-from stream.engine_wire import Refusal
+from stream.engine_wire import Addressee, Refusal
 
 TICK_S = 0.25  # as short as the shortest pause before a start
 MEMORY_EVERY_S = 2.0
 ASKED_AGAIN_S = 1.0  # who waits for a worker counts as asking
+LOOK_S = 0.1  # and so often looks whether it is a twin's turn
 IN_USE = "engine-encoders.json"
+TWIN_SOUGHT_EVERY_S = 30.0  # it may be made while the engine runs
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +47,7 @@ class Router:
     command: Sequence[str]
     folder: Path
     limits: Limits
+    find_twin: Callable[[str], str | None]
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _pools: dict[str, Pool] = field(default_factory=dict)
     _leaving: list[Child] = field(default_factory=list)
@@ -57,9 +62,11 @@ class Router:
         self._totals = Totals()
         self._last_minute = LastMinute()
         self._latencies = Latencies()
+        self._stood_in = 0  # texts
         # What the workers of a router before us died on; they have ended with it.
         suspects.accuse(self.folder)
         self._noted = _in_use(self.folder)
+        self._fingerprints = dict(self._noted)  # as they last were, also of those away
         for encoder in self._noted:
             self._pool(encoder)
 
@@ -71,17 +78,25 @@ class Router:
         Raises msgspec.DecodeError, OSError where the request cannot be understood.
         """
         started = time.perf_counter()
-        encoder, texts = engine_wire.addressee(request)
+        asked = engine_wire.addressee(request)
+        encoder, texts = asked.encoder, asked.texts
         while True:
-            worker = self._take(encoder, texts)
+            worker = self._take(asked)
             if worker is None:
                 return engine_wire.frame(Refusal(f"{encoder}: its engine dies while it loads"))
             try:
-                answer = worker.ask(request)
+                if worker.encoder == encoder:
+                    answer: bytes | bytearray = worker.ask(request)
+                else:
+                    answer = worker.ask(engine_wire.readdressed(request, worker.encoder))
             except WorkerDied:
                 continue
             finally:
                 self._give_back(worker, texts)
+            if worker.encoder != encoder:
+                self._stood_in += texts
+                absent = self._fingerprints.get(encoder, "")
+                answer = engine_wire.describing_absent(answer, absent)
             if texts:
                 seconds = time.perf_counter() - started
                 metrics.ENGINE_SECONDS.observe(seconds)
@@ -89,19 +104,52 @@ class Router:
                 worker.latencies.add(seconds)
             return answer
 
-    def _take(self, encoder: str, texts: int) -> Child | None:
+    def _take(self, asked: Addressee) -> Child | None:
         """Return the least loaded worker, waiting for one; None where none can be had."""
         with self._changed:
             while True:
-                pool = self._pool(encoder)
+                pool = self._pool(asked.encoder)
                 pool.asked_at = time.monotonic()
-                if pool.given_up:
-                    return None
-                if workers := pool.candidates():
+                workers = pool.ready()
+                twin = self._twin(pool) if asked.standby else None  # so it loads before its turn
+                if not workers and twin is not None:
+                    # Not to a worker that loads: what waits there would miss the twin's turn.
+                    workers = twin.ready() if self._is_long_away(pool) else []
+                elif not workers:
+                    if pool.given_up:
+                        return None
+                    workers = pool.living()
+                if workers:
                     least = min(workers, key=lambda worker: worker.pending)
-                    least.pending += max(1, texts)
+                    least.pending += max(1, asked.texts)
                     return least
-                self._changed.wait(ASKED_AGAIN_S)
+                self._changed.wait(LOOK_S if asked.standby else ASKED_AGAIN_S)
+
+    def _twin(self, pool: Pool) -> Pool | None:
+        """Return the pool that may stand in for another; None where there is none that works."""
+        if self.limits.standby_after_s is None:
+            return None
+        now = time.monotonic()
+        sought_at = pool.twin_sought_at
+        if pool.twin is None and (sought_at is None or now - sought_at > TWIN_SOUGHT_EVERY_S):
+            pool.twin_sought_at = now
+            pool.twin = self.find_twin(pool.encoder)
+        if pool.twin is None:
+            if self._is_long_away(pool) and not pool.missed_twin:
+                pool.missed_twin = True
+                log.warning("%s is away and has no int8 twin: requests wait for it", pool.encoder)
+            return None
+        twin = self._pool(pool.twin, engines=1)
+        return None if twin.given_up or twin.is_refused else twin
+
+    def _is_long_away(self, pool: Pool) -> bool:
+        after_s = self.limits.standby_after_s
+        if after_s is None or pool.ready():
+            return False
+        return time.monotonic() - pool.away_since >= after_s
+
+    def _twins(self) -> set[str]:
+        return {pool.twin for pool in self._pools.values() if pool.twin}
 
     def _give_back(self, worker: Child, texts: int) -> None:
         with self._changed:
@@ -110,10 +158,10 @@ class Router:
             if pool is not None:
                 pool.asked_at = time.monotonic()
 
-    def _pool(self, encoder: str) -> Pool:
+    def _pool(self, encoder: str, engines: int = 0) -> Pool:
         """Return an encoder's pool; a new one is for the keeper to fill."""
         if encoder not in self._pools:
-            seats = [Seat(number) for number in range(self.limits.engines)]
+            seats = [Seat(number) for number in range(engines or self.limits.engines)]
             self._pools[encoder] = Pool(encoder, seats, asked_at=time.monotonic())
             self._wake_keeper()
         return self._pools[encoder]
@@ -144,6 +192,7 @@ class Router:
         now = time.monotonic()
         with self._changed:
             pools = list(self._pools.values())
+            twins = self._twins()
         for pool in pools:
             for seat in pool.seats:
                 if seat.worker is None and seat.due <= now:
@@ -151,9 +200,10 @@ class Router:
                     seat.worker = self._start(pool.encoder, seat)
                     with self._changed:
                         self._changed.notify_all()
-        self._remember([pool.encoder for pool in pools])
+        in_use = [p.encoder for p in pools if p.encoder not in twins]  # those are found again
+        self._remember({encoder: self._fingerprints.get(encoder, "") for encoder in in_use})
 
-    def _remember(self, encoders: list[str]) -> None:
+    def _remember(self, encoders: dict[str, str]) -> None:
         """Leave a note of what is in use: the next router loads it before it is asked."""
         if encoders == self._noted:
             return
@@ -186,6 +236,8 @@ class Router:
                 became_ready = report.ready and not worker.report.ready
                 self._count(worker.report, report)
                 worker.report = report
+                if became_ready:
+                    self._fingerprints[worker.encoder] = report.fingerprint
                 if became_ready or report.refused:
                     self._seat(worker)
                 metrics.ENGINE_QUEUE.set(sum(w.report.queue_texts for w in self._all()))
@@ -238,6 +290,8 @@ class Router:
                         seat.measure_at = now + self.limits.young_s
                     elif seat.worker is worker:
                         seat.vacate(now)
+                if worker.report.ready and not pool.ready():
+                    pool.away_since = now
             worker.buried.set()
             self._changed.notify_all()
 
@@ -245,9 +299,12 @@ class Router:
         """End workers that nobody asks for, and those that have finished and were replaced."""
         oldest = time.monotonic() - self.limits.idle_s
         with self._changed:
+            twins = self._twins()
             for pool in list(self._pools.values()):
                 workers = pool.workers()
-                if pool.asked_at > oldest or any(w.pending for w in workers):
+                if pool.encoder in twins or pool.asked_at > oldest:
+                    continue
+                if any(w.pending for w in workers):
                     continue
                 log.warning("nobody asks for %s any more: it is unloaded", pool.encoder)
                 del self._pools[pool.encoder]
@@ -293,11 +350,14 @@ class Router:
             workers = self._all()
             minute = self._last_minute.figures(totals)
             seats = [seat for pool in self._pools.values() for seat in pool.seats]
+            away = {p.encoder for p in self._pools.values() if not p.ready()} - self._twins()
             restarts = {seat.worker.name: seat.restarts for seat in seats if seat.worker}
         rss = {worker.name: worker.rss() for worker in workers}
         return {
             "ready": True,
             "encoders": {w.encoder: w.report.runtime for w in workers if w.report.ready},
+            "away": sorted(away),
+            "stood_in_texts": self._stood_in,
             "texts": totals.texts,
             "encoded": totals.encoded,
             "queue_texts": sum(worker.report.queue_texts for worker in workers),
@@ -330,9 +390,12 @@ def _state(worker: Child) -> str:
     return "ready" if worker.report.ready else "loading"
 
 
-def _in_use(folder: Path) -> list[str]:
-    """Return the encoders that a router before us served: they are loaded at once."""
+def _in_use(folder: Path) -> dict[str, str]:
+    """Return the encoders that a router before us served, to be loaded at once; and what they were.
+
+    By id the fingerprint, empty where it never was loaded.
+    """
     try:
-        return msgspec.json.decode((folder / IN_USE).read_bytes(), type=list[str])
+        return msgspec.json.decode((folder / IN_USE).read_bytes(), type=dict[str, str])
     except (FileNotFoundError, msgspec.DecodeError):
-        return []
+        return {}

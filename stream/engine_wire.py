@@ -7,6 +7,7 @@ each other; the router in between passes whole frames on and reads of a request 
 from __future__ import annotations
 
 import socket
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,31 +18,39 @@ MAX_FRAME = 512 * 1024 * 1024
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed"):
-    """Encode texts with one encoder."""
+    """Encode texts with one encoder; with `standby` its int8 twin may do it while it is away."""
 
     encoder: str
     texts: list[str]
+    standby: bool = False
 
 
 class Describe(msgspec.Struct, frozen=True, tag="describe"):
-    """Load an encoder, warm it up, and say what it is."""
+    """Load an encoder, warm it up, and say what it is; `standby` as in Embed."""
 
     encoder: str
+    standby: bool = False
 
 
 class Vectors(msgspec.Struct, frozen=True, tag="vectors"):
     """float16 vectors of the texts, row after row, and which texts were cut.
 
     Rows in `poisonous` mean nothing: the engine dies on these texts and does not try them again.
+    `encoder` is whose vectors they are: another than was asked for is its standby.
     """
 
+    encoder: str
     vectors: bytes
     truncated: list[bool]
     poisonous: list[int] = []
 
 
 class Description(msgspec.Struct, frozen=True, tag="description"):
-    """`fingerprint` names everything that changes an embedding; `width` is D."""
+    """`fingerprint` names everything that changes an embedding; `width` is D.
+
+    Another `encoder` than was asked for is its standby, which describes itself; `absent` is then
+    the fingerprint of the one that is away, as it last was here, empty where it never was.
+    """
 
     encoder: str
     fingerprint: str
@@ -49,6 +58,7 @@ class Description(msgspec.Struct, frozen=True, tag="description"):
     languages: list[str]
     runtime: str
     precision: str
+    absent: str = ""
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
@@ -62,6 +72,15 @@ class _EmbedHeader(msgspec.Struct, frozen=True, tag="embed"):
 
     encoder: str
     texts: msgspec.Raw
+    standby: bool = False
+
+
+class Addressee(NamedTuple):
+    """For which encoder a request is, how many texts it holds, and whether its twin will do."""
+
+    encoder: str
+    texts: int
+    standby: bool
 
 
 Request = Embed | Describe
@@ -122,15 +141,28 @@ def _fill(connection: socket.socket, view: memoryview) -> bool:
     return True
 
 
-def addressee(request: bytearray) -> tuple[str, int]:
-    """Return the encoder that a request's frame is for, and how many texts it holds.
-
-    The texts themselves are not decoded. Raises msgspec.DecodeError.
-    """
+def addressee(request: bytearray) -> Addressee:
+    """Return whom a request's frame is for; its texts are not decoded. Raises msgspec.DecodeError."""
     header = _headers.decode(memoryview(request)[LENGTH_BYTES:])
-    if isinstance(header, Describe):
-        return header.encoder, 0
-    return header.encoder, _array_length(bytes(memoryview(header.texts)[:5]))
+    count = 0
+    if isinstance(header, _EmbedHeader):
+        count = _array_length(bytes(memoryview(header.texts)[:5]))
+    return Addressee(header.encoder, count, header.standby)
+
+
+def readdressed(request: bytearray, encoder: str) -> bytes:
+    """Return a request's frame for another encoder; raises msgspec.DecodeError."""
+    header = _headers.decode(memoryview(request)[LENGTH_BYTES:])
+    body = _encoder.encode(msgspec.structs.replace(header, encoder=encoder))
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def describing_absent(answer: bytes | bytearray, fingerprint: str) -> bytes | bytearray:
+    """Return a standby's answer, which says of whom it takes the place where it describes itself."""
+    decoded = _answers.decode(memoryview(answer)[LENGTH_BYTES:])
+    if not isinstance(decoded, Description):
+        return answer
+    return frame(msgspec.structs.replace(decoded, absent=fingerprint))
 
 
 def _array_length(start: bytes) -> int:

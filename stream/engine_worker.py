@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from infra.settings import Settings, load
-from ml.artifact import ArtifactError, encoder_path
+from ml.artifact import ArtifactError, EncoderManifest, encoder_path, load_manifest
 from ml.embedder import Embedder
 from ml.runtimes import allowed_threads
 from stream import engine_control, engine_wire
@@ -77,7 +77,8 @@ class Engine:
             )
         encoded = embedder.tokenizer.encode(request.texts)
         done = self.batcher.submit(embedder, request.texts, encoded).result()
-        return Vectors(done.vectors.tobytes(), [e.truncated for e in encoded], done.poisonous)
+        truncated = [e.truncated for e in encoded]
+        return Vectors(self._encoder, done.vectors.tobytes(), truncated, done.poisonous)
 
     def _embedder(self) -> Embedder:
         if self._known is not None:
@@ -129,6 +130,7 @@ class Engine:
             return Report(refused=self._refused)
         return Report(
             ready=True,
+            fingerprint=embedder.fingerprint,
             runtime=f"{embedder.runtime.name} {embedder.runtime.precision}",
             texts=self.batcher.texts,
             encoded=self.batcher.encoded,
@@ -198,9 +200,11 @@ def main(settings: Settings, arguments: list[str]) -> None:
     threads = settings.threads or max(1, allowed_threads() // settings.engines)
 
     def load_encoder(encoder: str) -> Embedder:
+        path = encoder_path(settings.home, encoder)
+        is_int8 = load_manifest(path, EncoderManifest).precision == "int8"
         return Embedder(
-            encoder_path(settings.home, encoder),
-            settings.runtime,
+            path,
+            "openvino" if is_int8 else settings.runtime,  # on the CPU: nothing else runs it
             settings.precision,
             threads,
             settings.token_budget,

@@ -2,7 +2,8 @@
 
 Started by the router like the real one. Its encoder's name says what it does: `letters+0000`;
 `broken+0000` cannot be loaded, `dying+0000` dies while it loads, `slow+0000` takes seconds,
-`greedy+0000` keeps 4 MB of every batch.
+`greedy+0000` keeps 4 MB of every batch, `absent+0000` dies while it loads as long as the home has a
+file of that name.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ml.tokenizer import Encoded
 from stream import engine_worker
 
 POISON = "poison"
+ABSENT = "absent"
 ENCODER = "letters+0000"
 BATCH_S = 0.02
 LOADING_S = 2.0
@@ -39,7 +41,7 @@ class DyingEmbedder:
     def __init__(self, encoder: str) -> None:
         if encoder.startswith("broken"):
             raise ArtifactError(f"{encoder} is broken")
-        if encoder.startswith("dying"):
+        if encoder.startswith("dying") or _is_absent(encoder):
             os.kill(os.getpid(), signal.SIGKILL)
         if encoder.startswith("slow"):
             time.sleep(LOADING_S)
@@ -66,6 +68,10 @@ class DyingEmbedder:
         time.sleep(BATCH_S)
         self.tokens += sum(len(e.ids) for e in batch)
         return np.array([[len(e.ids), os.getpid() % 1000] for e in batch], np.float16)
+
+
+def _is_absent(encoder: str) -> bool:
+    return encoder.startswith(ABSENT) and (load().home / ABSENT).exists()
 
 
 def load_encoder(encoder: str) -> Embedder:
