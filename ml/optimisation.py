@@ -55,7 +55,7 @@ def optimiser(recipe: Recipe, steps: int, variables: Sequence[Any]) -> Any:
     options = {
         "learning_rate": schedule(recipe, steps),
         "global_clipnorm": recipe.clip,
-        "weight_decay": recipe.decay or None,
+        "weight_decay": recipe.decay,
     }
     if recipe.optimiser == "sgd":
         made = keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)
@@ -63,7 +63,6 @@ def optimiser(recipe: Recipe, steps: int, variables: Sequence[Any]) -> Any:
         made = keras.optimizers.Adam(**options)
     else:
         made = keras.optimizers.AdamW(**options)
-    if recipe.decay:
-        made.exclude_from_weight_decay(var_names=UNDECAYED)
+    made.exclude_from_weight_decay(var_names=UNDECAYED)
     made.build(variables)
     return made
