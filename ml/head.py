@@ -1,4 +1,7 @@
-"""The head of a classifier: one matrix from an embedding to calibrated label probabilities."""
+"""The head of a classifier: from an embedding to calibrated label probabilities.
+
+Most heads are one matrix. A head of two layers has a hidden one before it.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,32 @@ SUMMED_BITS = 27
 """Of a column's norm are kept in its weights. Float16 numbers are multiples of 2**-24, so a product
 with such a weight, and any sum of them by a unit vector, needs at most 52 bits: float64 holds it."""
 
+FEATURE_STEP = 2.0**-14
+"""Features of a hidden layer are multiples of it, so that with features of length up to 2,000 the second
+layer sums exactly too."""
+
+LINEAR, DEEP = ["bias", "weights"], ["bias", "hidden", "hidden_bias", "weights"]
+
 
 class Head:
-    """One classifier's head: `weights` float32 `(D, L)`, `bias` float32 `(L,)`."""
+    """One classifier's head.
 
-    def __init__(self, manifest: ModelManifest, weights: np.ndarray, bias: np.ndarray) -> None:
-        """Check the shapes against the manifest's labels; raises ArtifactError."""
+    `weights` float64 `(D, C)` and `bias` `(C,)` are of the layer that reads embeddings; C is the number
+    of labels, or of features where there is a second layer.
+    """
+
+    def __init__(
+        self,
+        manifest: ModelManifest,
+        weights: np.ndarray,
+        bias: np.ndarray,
+        hidden: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
+        """Check the shapes against the manifest's labels; raises ArtifactError.
+
+        `weights` are `(D, L)`, `bias` `(L,)`; behind a `hidden` layer, `(D, H)` and `(H,)`, the weights
+        are `(H, L)`.
+        """
         labels = len(manifest.labels)
         if not 1 <= labels <= MAX_LABELS:
             raise ArtifactError(f"{manifest.name}: expected 1 to {MAX_LABELS} labels, got {labels}")
@@ -40,8 +63,18 @@ class Head:
         except ValueError as error:
             raise ArtifactError(f"{manifest.name}: {error}") from error
         # The temperature divides the logits, so it is folded in once.
-        self.weights = summable(weights / manifest.temperature)  # float64 (D, L)
+        self.weights = summable(weights / manifest.temperature)
         self.bias = (bias / manifest.temperature).astype(np.float64)
+        self._second: tuple[np.ndarray, np.ndarray] | None = None
+        if hidden is not None:
+            matrix, offset = hidden
+            if matrix.ndim != 2 or offset.shape != (len(weights),) != matrix.shape[1:]:
+                raise ArtifactError(
+                    f"{manifest.name}: weights {weights.shape} behind a hidden layer "
+                    f"{matrix.shape}, its bias {offset.shape}"
+                )
+            self._second = self.weights, self.bias
+            self.weights, self.bias = summable(matrix), offset.astype(np.float64)
 
     @classmethod
     def load(cls, path: Path) -> Head:
@@ -51,11 +84,12 @@ class Head:
         if HEAD_FILE not in manifest.files:
             raise ArtifactError(f"{manifest.name} has no {HEAD_FILE}")
         tensors = read_tensors(path / HEAD_FILE)
-        if sorted(tensors) != ["bias", "weights"]:
+        if sorted(tensors) not in (LINEAR, DEEP):
             raise ArtifactError(
                 f"{path / HEAD_FILE}: expected bias, weights; got {sorted(tensors)}"
             )
-        return cls(manifest, tensors["weights"], tensors["bias"])
+        hidden = (tensors["hidden"], tensors["hidden_bias"]) if "hidden" in tensors else None
+        return cls(manifest, tensors["weights"], tensors["bias"], hidden)
 
     @property
     def width(self) -> int:
@@ -64,8 +98,22 @@ class Head:
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities, float32 `(B, L)`, of float16 embeddings `(B, D)`."""
-        logits = embeddings.astype(np.float64) @ self.weights + self.bias
-        return self.probabilities(logits.astype(np.float32))
+        return self.probabilities(
+            self.logits(embeddings.astype(np.float64) @ self.weights + self.bias)
+        )
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the layer that reads embeddings gives the logits."""
+        return self._second is None
+
+    def logits(self, first: np.ndarray) -> np.ndarray:
+        """Return the logits, float32 `(B, L)`, of what the first layer gave, float64 `(B, C)`."""
+        if self._second is not None:
+            weights, bias = self._second
+            features = np.round(np.maximum(first, 0) / FEATURE_STEP) * FEATURE_STEP
+            first = features @ weights + bias
+        return first.astype(np.float32)
 
     def decide(self, confidence: float) -> Literal["accept", "review"]:
         """Tell whether a label of this confidence is accepted without review."""

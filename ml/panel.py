@@ -22,7 +22,7 @@ class Panel:
     def __init__(self, heads: Sequence[Head]) -> None:
         """Put the heads side by side; raises ValueError where their widths differ."""
         self._heads = tuple(heads)
-        self._weights = np.concatenate([head.weights for head in heads], axis=1)  # (D, sum of L)
+        self._weights = np.concatenate([head.weights for head in heads], axis=1)  # (D, sum of C)
         self._bias = np.concatenate([head.bias for head in heads])
         ends = np.cumsum([0, *(len(head.bias) for head in heads)]).tolist()
         self._columns = [slice(*ends[n : n + 2]) for n in range(len(heads))]
@@ -35,16 +35,16 @@ class Panel:
 
     def answers(self, embeddings: np.ndarray) -> list[list[list[Answer]]]:
         """Return by head, then by row of float16 `(B, D)`, what `ml.answers` makes of its scores."""
-        logits = embeddings.astype(np.float64) @ self._weights + self._bias
-        logits = logits.astype(np.float32)  # (B, sum of L)
+        first = embeddings.astype(np.float64) @ self._weights + self._bias  # (B, sum of C)
+        logits = first.astype(np.float32)
         answered: list[list[list[Answer]]] = [[] for _ in self._heads]
         for alike in self._alike:
             for n, given in alike.answers(logits):
                 answered[n] = given
         for n in self._others:
             head = self._heads[n]
-            own = np.ascontiguousarray(logits[:, self._columns[n]])
-            answered[n] = answers(head, head.probabilities(own))
+            own = np.ascontiguousarray(first[:, self._columns[n]])
+            answered[n] = answers(head, head.probabilities(head.logits(own)))
         return answered
 
 
@@ -52,7 +52,8 @@ def is_plain(head: Head) -> bool:
     """Tell whether a head's answer is its likeliest label by softmax, always given."""
     manifest = head.manifest
     return (
-        manifest.kind == "multinomial"
+        head.is_linear
+        and manifest.kind == "multinomial"
         and manifest.abstain_below is None
         and not manifest.isotonic
         and not manifest.tree

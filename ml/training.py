@@ -10,19 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from ml.calibration import fit_temperature
 from ml.probabilities import softmax
 
 STRENGTHS = (3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation strengths that are tried. Embeddings of length 1 need weak regularisation;
 beyond 100 the validation accuracy fell on R8 and R52."""
 
-TEMPERATURES = (0.05, 20.0)  # bounds of the search; a fit at either end is no calibration
 ITERATIONS = 1_000  # R52 converges within 100
+
+
+Progress = Callable[[int, int], None]
+"""Called with steps done and steps in all."""
 
 
 class TrainingError(ValueError):
@@ -53,7 +56,7 @@ def fit_head(
     embeddings: np.ndarray,
     labels: Sequence[str],
     splits: Sequence[str],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Fit:
     """Fit a head on embeddings `(N, D)` with their labels and splits; rows of `test` are not used.
 
@@ -72,7 +75,7 @@ def select(
     embeddings: np.ndarray,
     labels: Sequence[str],
     splits: Sequence[str],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Fit:
     """Fit heads on the training rows alone; return the best on the validation rows, calibrated.
 
@@ -141,12 +144,4 @@ def _temperature(fit: Fit, embeddings: np.ndarray, label: np.ndarray) -> float:
     if not known.any():
         return 1.0
     truth = np.array([index[name] for name in label[known].tolist()])
-    logits = fit.logits(embeddings[known]).astype(np.float64)
-
-    def loss(log_temperature: float) -> float:
-        scores = softmax(logits / np.exp(log_temperature))
-        return float(-np.log(np.maximum(scores[np.arange(len(truth)), truth], 1e-12)).mean())
-
-    low, high = TEMPERATURES
-    found = minimize_scalar(loss, bounds=(np.log(low), np.log(high)), method="bounded")
-    return round(float(np.exp(found.x)), 4)
+    return fit_temperature(fit.logits(embeddings[known]), truth)

@@ -88,3 +88,42 @@ def test_a_model_without_its_bias_is_refused(home: Path) -> None:
     manifest, _ = artifact.save_model(home, MANIFEST, {"head.safetensors": tensors})
     with pytest.raises(ArtifactError, match=r"expected bias, weights; got \['weights'\]"):
         Head.load(artifact.model_path(home, manifest.name))
+
+
+# Features of (1, 0) are (1, 0): the second is negative before it is cut.
+HIDDEN = (np.array([[1.0, -1.0], [0.0, 0.5]], np.float32), np.array([0.0, 0.0], np.float32))
+
+
+def test_a_second_layer_reads_features_that_are_not_negative() -> None:
+    weights = np.array([[2 * math.log(9), 0.0], [0.0, 4 * math.log(4)]], np.float32)
+    deep = Head(MANIFEST, weights, BIAS, HIDDEN)
+    assert (deep.width, deep.is_linear) == (2, False)
+    scores = deep.scores(np.array([[1, 0], [0, 1]], np.float16))
+    # The second article's features are (0, 0.5).
+    np.testing.assert_allclose(scores, [[0.9, 0.1], [0.2, 0.8]], atol=1e-4)
+
+
+def test_a_head_of_two_layers_gives_the_same_bits_in_any_batch() -> None:
+    draw = np.random.default_rng(5)
+    embeddings = draw.standard_normal((33, 48))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    half = embeddings.astype(np.float16)
+    hidden = draw.standard_normal((48, 40)).astype(np.float32), np.zeros(40, np.float32)
+    deep = Head(MANIFEST, draw.standard_normal((40, 2)).astype(np.float32), BIAS, hidden)
+    alone = np.concatenate([deep.scores(row[None]) for row in half])
+    np.testing.assert_array_equal(deep.scores(half), alone)
+
+
+def test_a_hidden_layer_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ArtifactError, match=r"weights \(2, 2\) behind a hidden layer \(2, 3\)"):
+        Head(MANIFEST, WEIGHTS, BIAS, (np.zeros((2, 3), np.float32), np.zeros(3, np.float32)))
+
+
+def test_a_saved_head_of_two_layers_answers_as_before(home: Path) -> None:
+    tensors = {"weights": WEIGHTS, "bias": BIAS, "hidden": HIDDEN[0], "hidden_bias": HIDDEN[1]}
+    files = {"head.safetensors": artifact.write_tensors(tensors)}
+    manifest, _ = artifact.save_model(home, MANIFEST, files)
+    head = Head.load(artifact.model_path(home, manifest.name))
+    np.testing.assert_allclose(
+        head.scores(np.array([[1, 0]], np.float16)), [[0.75, 0.25]], atol=1e-6
+    )
