@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
 from console.alerts.views import alerts
+from console.articles.explaining import explain, explanation
 from console.articles.letters import deadletter, deadletters
 from console.articles.views import article, articles
 from console.cluster.views import cluster, forget
@@ -26,6 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("live/stream/", stream, name="stream"),
     path("articles/", articles, name="articles"),
     path("articles/one/", article, name="article"),
+    path("articles/explain/", explain, name="explain"),
+    path("articles/explanation/<str:question>/", explanation, name="explanation"),
     path("deadletters/", deadletters, name="deadletters"),
     path("deadletters/<int:number>/", deadletter, name="deadletter"),
     path("models/", versions, name="versions"),

@@ -18,7 +18,7 @@ from django.db import connection
 from console.runs.models import Run
 from infra import names
 from stream import heartbeat
-from workers import claims, jobs, schedule
+from workers import claims, explaining, jobs, schedule
 from workers.app import app, settings
 
 stopping = threading.Event()
@@ -75,6 +75,7 @@ def keep_up() -> None:
 @signals.worker_ready.connect
 def start_upkeep(**_: Any) -> None:
     threading.Thread(target=keep_up, name="upkeep", daemon=True).start()
+    explaining.start(settings, stopping.is_set)
     heartbeat.start(settings, "worker", lambda: {"ready": True, "running": sorted(running)})
 
 

@@ -92,5 +92,6 @@ def article(request: HttpRequest) -> HttpResponse:
         "latest": with_text,
         "letters": letters,
         "kill": kill,
+        "explained": next((m.result for m in shown if m.result and not m.result.stale), None),
     }
     return render(request, "articles/article.html", context)

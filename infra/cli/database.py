@@ -47,6 +47,34 @@ def refusals(settings: Settings, model: str) -> list[str]:
         return []
 
 
+def result(
+    settings: Settings, uri: str, classifier: str, version: str | None, revision: int | None
+) -> tuple[int, int, str | None] | None:
+    """Return partition and offset of the article of a result, and the model version that answered.
+
+    Without `version` and `revision` it is the newest result that is not stale.
+    """
+    _set_up(settings)
+    # Here: Django's models load only once it is set up.
+    from console.history.models import Result, partition_offset
+
+    found = Result.objects.filter(uri=uri).order_by("-id")
+    if version is not None:
+        found = found.filter(version=version)
+    if revision is not None:
+        found = found.filter(revision=revision)
+    if version is None and revision is None:
+        found = found.filter(stale=False)
+    try:
+        for row in found[:200]:
+            for subject in row.subjects:
+                if subject["classifier"] == classifier:
+                    return (*partition_offset(row.place), subject["model"])
+    except NO_TABLES:
+        pass
+    return None
+
+
 def _set_up(settings: Settings) -> None:
     os.environ.update(settings.environ())  # Django's settings are derived from them
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")

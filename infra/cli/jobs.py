@@ -41,7 +41,6 @@ def register(app: typer.Typer) -> None:
     for command in (train, refit, quantize, evaluate, runs):
         app.command()(command)
     for name, meaning in (
-        ("explain", "Show which words of an article decided."),
         ("replay", "Classify past articles again with another model version."),
         ("redrive", "Publish dead letters again once their cause is mended."),
     ):
