@@ -182,6 +182,8 @@ def _tell(outcome: Any, took_s: float) -> None:
         if key in figures:
             out.print(f"{title:18} {figures[key]:.4f}", highlight=False)
     out.print(f"{'time':18} {took_s:.1f} s", highlight=False)
+    if encoder := result.get("encoder"):
+        out.print(f"{'encoder':18} {escape(encoder)}", highlight=False)
     model = result.get("model") or "none"
     known = " (unchanged: the same inputs gave it before)" if result.get("unchanged") else ""
     out.print(f"{'model':18} {escape(model)}{known}", highlight=False)
