@@ -3,8 +3,8 @@
 Of every encoded text two things are kept as long as its embedding: its signature (`stream.near`) by
 its digest, and its digest by each of its signature's bands. A text that is not in the cache is
 looked for by its bands, one MGET a batch; where that names earlier texts, a second MGET reads their
-signatures and embeddings. The most alike takes its embedding's place where the encoder's measured
-bound allows it, and the result says `near`.
+signatures and embeddings. The most alike lends its embedding where the encoder's measured bound
+allows it, and the result says `near`.
 
 The embedding found is never kept under the new text's own digest. It is another text's: an exact
 copy that came later would report `hit`, and nobody could tell that its label is only most likely the
@@ -27,7 +27,7 @@ from stream.cache_server import CacheServer
 from stream.embedding_cache import Embedding, unpack
 from stream.engine_wire import Description
 from stream.near import Shingles
-from stream.near_bounds import BOUNDS
+from stream.near_bounds import BOUNDS, Bound
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,12 @@ DIGEST_BYTES = 16
 
 @dataclass(frozen=True)
 class Sought:
-    """What a search comes to: embeddings of earlier texts by digest, and all the signatures."""
+    """What a search comes to: embeddings of earlier texts, and signatures of all, by digest.
 
+    An embedding found may be used where `bound` allows the answers that it leads to.
+    """
+
+    bound: Bound | None = None
     found: dict[str, Embedding] = field(default_factory=dict)
     signatures: dict[str, Shingles] = field(default_factory=dict)
 
@@ -51,7 +55,7 @@ class NearCache:
         self._unmeasured: set[str] = set()
 
     def seek(self, encoder: Description, texts: Mapping[str, str]) -> Sought:
-        """Return embeddings of earlier texts that may stand for these, by the digests of these.
+        """Return embeddings of earlier texts much like these, by the digests of these.
 
         None where no bound has been measured for this encoder.
         """
@@ -73,7 +77,7 @@ class NearCache:
             ]
             if similar and (best := max(similar))[0] >= bound.similarity:
                 found[digest] = earlier[best[1]][1]
-        return Sought(found, signatures)
+        return Sought(bound, found, signatures)
 
     def put(self, fingerprint: str, signatures: Mapping[str, Shingles]) -> None:
         """Let later texts find these, which have been encoded; what cannot be kept is dropped."""

@@ -261,8 +261,9 @@ class Pipeline:
             hits = self._cache.get_many(description.fingerprint, list(text_of), description.width)
             absent = {digest: text for digest, text in text_of.items() if digest not in hits}
             sought = self._near.seek(description, absent)
+            near = self._sure(encoder, sought, items, wanted)
             clock.lap("cache")
-            missing = [digest for digest in absent if digest not in sought.found]
+            missing = [digest for digest in absent if digest not in near]
             vectors = self._engine.embed(encoder, [text_of[digest] for digest in missing])
             clock.lap("encode")
             fresh = dict(zip(missing, vectors, strict=True))
@@ -272,9 +273,9 @@ class Pipeline:
                 {d: signature for d, signature in sought.signatures.items() if d in fresh},
             )
             clock.lap("cache")
-            found = hits | sought.found | fresh
+            found = hits | near | fresh
             embeddings[encoder] = [found[d] if d is not None else None for d in wanted]
-            origins[encoder] = _origins(wanted, fresh, sought.found)
+            origins[encoder] = _origins(wanted, fresh, near)
             for digest, origin in zip(wanted, origins[encoder], strict=True):
                 if digest is not None:
                     used[origin] = used.get(origin, 0) + 1
@@ -286,6 +287,33 @@ class Pipeline:
         ]
         clock.lap("write")
         return results
+
+    def _sure(
+        self,
+        encoder: str,
+        sought: Sought,
+        items: list[tuple[int, _Item]],
+        wanted: Sequence[str | None],
+    ) -> dict[str, Embedding]:
+        """Return the near embeddings that the bound allows: those of which the heads are sure."""
+        rows = [
+            (digest, item)
+            for digest, (_, item) in zip(wanted, items, strict=True)
+            if digest in sought.found
+        ]
+        if not rows or sought.bound is None:
+            return {}
+        answered = self._serving.subjects(
+            [(item.article, item.text) for _, item in rows],
+            {encoder: [sought.found[digest] for digest, _ in rows]},
+            {encoder: ["near"] * len(rows)},
+        )
+        unsure = {
+            digest
+            for (digest, _), subjects in zip(rows, answered, strict=True)
+            if not sought.bound.allows(subjects)
+        }
+        return {digest: e for digest, e in sought.found.items() if digest not in unsure}
 
     def _result(self, item: _Item, subjects: list[Subject], truncated: bool) -> Output:
         article, judgement = item.article, item.judgement

@@ -134,11 +134,17 @@ def verify(
         print_json(outcome.as_dict())
     else:
         out.print(f"checked {outcome.checked:,}, agreed {outcome.agreed:,}")
+        if outcome.near:
+            out.print(
+                f"  {outcome.near:,} of them took the embedding of an earlier text (near): "
+                f"{outcome.near_agreed:,} have the labels of their own, the measured bound is "
+                + ("kept" if outcome.near_within_bound else "[bold red]broken[/]")
+            )
         for found in outcome.disagreements[:20]:
             out.print(
                 f"  {found.partition}/{found.offset} {found.uri!r} {found.model}: published "
                 f"{found.published}, computed {found.computed}",
                 markup=False,
             )
-    if outcome.disagreements:
+    if outcome.disagreements or not outcome.near_within_bound:
         raise typer.Exit(1)

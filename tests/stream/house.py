@@ -15,6 +15,7 @@ from stream.engine_client import PoisonousTexts
 from stream.engine_wire import Description
 from stream.ledger import Entry
 from stream.near import Shingles, shingles
+from stream.near_bounds import Bound
 from stream.near_cache import Sought
 from stream.outputs import Record
 from stream.pipeline import Batch, Pipeline
@@ -65,7 +66,8 @@ class DictNear:
     def seek(self, encoder: Description, texts: Mapping[str, str]) -> Sought:
         earlier = {d: self.alike[d] for d in texts if self.alike.get(d) in self.kept}
         found = {d: self.cache.kept[e] for d, e in earlier.items()}
-        return Sought(found, {d: shingles(text, 256) for d, text in texts.items()})
+        signatures = {d: shingles(text, 256) for d, text in texts.items()}
+        return Sought(Bound(256, 0.8, confidence=0.9), found, signatures)
 
     def put(self, fingerprint: str, signatures: Mapping[str, Shingles]) -> None:
         self.kept.update(signatures)
@@ -93,6 +95,8 @@ class CountingEngine:
 class FixedServing:
     """One classifier, `topic`: earn for every English text."""
 
+    confidence = 0.9
+
     def encoders(self) -> dict[str, Description]:
         return {ENCODER: Description(ENCODER, "f" * 32, 4, ["en"], "none", "f32")}
 
@@ -110,7 +114,7 @@ class FixedServing:
                 Subject(
                     classifier="topic",
                     label="earn" if embeddings[ENCODER][n] else None,
-                    confidence=0.9 if embeddings[ENCODER][n] else 0.0,
+                    confidence=self.confidence if embeddings[ENCODER][n] else 0.0,
                     decision="accept" if embeddings[ENCODER][n] else "abstain",
                     model="topic@1+0000",
                     encoder=ENCODER,
@@ -130,8 +134,8 @@ class House:
 
     def __init__(self) -> None:
         self.ledger, self.cache, self.engine = DictLedger(), DictCache(), CountingEngine()
-        self.near = DictNear(self.cache)
-        self.pipeline = Pipeline(self.ledger, self.cache, self.engine, FixedServing(), self.near)
+        self.near, self.serving = DictNear(self.cache), FixedServing()
+        self.pipeline = Pipeline(self.ledger, self.cache, self.engine, self.serving, self.near)
         self.offset = 0
 
     def batch(self, *values: dict[str, object] | bytes | None, key: bytes | None = None) -> Batch:

@@ -68,13 +68,13 @@ def test_an_encoder_that_was_not_measured_finds_nothing(services: Settings) -> N
     encoded(services, story(6))
     unmeasured = Description("other+0000", ENCODER.fingerprint, 4, ["en"], "openvino", "bf16")
     sought = near(services).seek(unmeasured, {"0" * 32: f"LONDON {story(6)}"})
-    assert (sought.found, sought.signatures) == ({}, {})
+    assert (sought.bound, sought.found, sought.signatures) == (None, {}, {})
 
 
 def test_switched_off_it_finds_and_keeps_nothing(services: Settings) -> None:
     encoded(services, story(7))
     sought = near(services, switched_on=False).seek(ENCODER, {"0" * 32: f"LONDON {story(7)}"})
-    assert (sought.found, sought.signatures) == ({}, {})
+    assert (sought.bound, sought.found, sought.signatures) == (None, {}, {})
 
 
 def test_a_killed_text_leaves_no_key_even_where_it_is_switched_off(services: Settings) -> None:

@@ -257,6 +257,14 @@ def test_a_near_text_takes_the_earlier_embedding_and_is_not_encoded(house: House
     assert house.engine.asked == ["text", "other"]
 
 
+def test_a_near_text_is_encoded_where_the_classifier_is_not_sure(house: House) -> None:
+    house.near.alike = {digest("changed"): digest("text")}
+    house.batch({"uri": "a", "title": "text"})
+    house.serving.confidence = 0.89
+    assert embeddings(house.batch({"uri": "b", "title": "changed"})) == ["miss"]
+    assert house.engine.asked == ["text", "changed"]
+
+
 def test_a_copy_of_a_near_text_is_near_again_and_never_a_hit(house: House) -> None:
     house.near.alike = {digest("changed"): digest("text")}
     house.batch({"uri": "a", "title": "text"})
