@@ -14,7 +14,7 @@ from console.history import reading
 from console.history.models import DeploymentRecord
 from console.runs import reports
 from console.runs.models import Run
-from console.versions import deploying
+from console.versions import deploying, picture
 from ml import artifact
 from stream.deployments import StaleDeployment
 from stream.kafka import KafkaUnavailable
@@ -52,7 +52,10 @@ def version(request: HttpRequest, name: str) -> HttpResponse:
     except artifact.ArtifactError as error:
         raise Http404(str(error)) from error
     per_label = found.new.metrics.get("labels", {})
+    encoder = _encoder(found.new.encoder)
     context = {
+        "encoder": encoder,
+        "picture": picture.draw(encoder, found.new) if encoder else None,
         "plan": found,
         "model": found.new,
         "figures": _plain(found.new.metrics),
@@ -64,6 +67,14 @@ def version(request: HttpRequest, name: str) -> HttpResponse:
         ],
     }
     return render(request, "versions/version.html", context)
+
+
+def _encoder(encoder: str) -> artifact.EncoderManifest | None:
+    """Return a version's encoder, None where it is broken or gone: the page shows the rest."""
+    try:
+        return artifact.find_encoder(settings.WIREROOM.home, encoder)
+    except artifact.ArtifactError:
+        return None
 
 
 def _plain(metrics: dict[str, Any]) -> list[tuple[str, Any]]:
