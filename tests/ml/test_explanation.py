@@ -10,7 +10,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from ml.artifact import ArtifactError, EncoderManifest, list_models, load_manifest, read_tensors
+from ml.artifact import (
+    ArtifactError,
+    EncoderManifest,
+    encoder_path,
+    find_encoder,
+    list_models,
+    load_manifest,
+    read_tensors,
+)
 from ml.attribution import TOLERANCE, Attributor, completeness_error, embed
 from ml.encoder import Encoder, EncoderConfig, build
 from ml.explaining import answer
@@ -120,7 +128,7 @@ def test_a_broken_request_is_answered_and_so_is_the_next(explainer: Explainer, m
 
 
 def test_embeddings_from_token_vectors_are_the_encoders_own(assets: Path) -> None:
-    [folder] = (assets / "encoders").glob("minilm-l6+*")
+    folder = encoder_path(assets, find_encoder(assets, "minilm-l6").id)
     encoder = _encoder(folder)
     ids = Tokenizer.load(folder / "tokenizer.json", 256).locate(GRAIN).ids[None]
 
