@@ -51,7 +51,7 @@ class Agent:
         self._app: Any = app
         self._settings = settings
         self._topic = settings.topic(names.ARTICLES.name)
-        engine = EngineClient(settings.engine_address)
+        engine = EngineClient(settings.engine_address, standby=True)
         self._serving = Serving(settings.home, engine, Rollout(settings.engine_address))
         self._ledger = Ledger(settings)
         server = CacheServer(settings.cache, settings.cache_timeout_ms)

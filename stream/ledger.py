@@ -52,13 +52,15 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """The newest version of a uri, the ones before it, and whether the uri was killed.
 
-    `created` is seconds since 1970, None where the article had no date.
+    `created` is seconds since 1970, None where the article had no date. `degraded`: a standby gave
+    the newest version's result.
     """
 
     latest: Seen | None
     created: float | None = None
     older: tuple[Seen, ...] = ()
     killed: bool = False
+    degraded: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,34 @@ def judge(entry: Entry | None, article: Article, digest: str) -> Judgement:
         new = Entry(seen, kept, older)
         return Judgement("revision", new, seen.version, seen.revision, replaced)
     older = (seen, *(s for s in entry.older if s is not known))[:REMEMBERED]
-    new = Entry(latest, entry.created, older)
+    new = msgspec.structs.replace(entry, older=older)
     return Judgement("revision", new, seen.version, seen.revision, stale=True)
+
+
+def judge_again(entry: Entry | None, article: Article, digest: str) -> Judgement:
+    """Decide an article that is published again because its result was degraded.
+
+    The next revision where that is still the newest of its uri, else a duplicate.
+    """
+    latest = entry.latest if entry is not None else None
+    if entry is None or latest is None or entry.killed or not entry.degraded:
+        return Judgement("duplicate", entry or Entry(None))
+    named = article.version
+    if latest.digest != digest or (named is not None and not _same(named, latest.version)):
+        return Judgement("duplicate", entry)
+    seen = Seen(latest.version, latest.revision + 1, digest)
+    new = Entry(seen, entry.created, entry.older)
+    replaced = Supersedes(latest.version, latest.revision)
+    return Judgement("revision", new, seen.version, seen.revision, replaced)
+
+
+def degraded(entry: Entry, judgement: Judgement) -> Entry:
+    """Return the entry where a standby answered what was judged so: marked, if it is the newest."""
+    latest = entry.latest
+    if latest is None:
+        return entry
+    is_newest = (latest.version, latest.revision) == (judgement.version, judgement.revision)
+    return msgspec.structs.replace(entry, degraded=True) if is_newest else entry
 
 
 def killed(entry: Entry | None) -> Judgement:
@@ -119,14 +147,14 @@ def after_result(entry: Entry | None, result: Classification, created: float | N
     """Return the entry once `result`, read back from the results topic, is counted in."""
     seen = Seen(result.version, result.revision, result.digest)
     if entry is None or entry.latest is None:
-        return Entry(seen, created)
+        return Entry(seen, created, degraded=result.degraded)
     everything = (entry.latest, *entry.older)
     others = tuple(s for s in everything if not _same(s.version, seen.version))
     if result.stale:
         older = (seen, *(s for s in others if s is not entry.latest))
         return msgspec.structs.replace(entry, older=older[:REMEMBERED])
     kept = created if created is not None else entry.created
-    return Entry(seen, kept, others[:REMEMBERED], entry.killed)
+    return Entry(seen, kept, others[:REMEMBERED], entry.killed, result.degraded)
 
 
 def _after(entry: Entry) -> Version:

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from infra import metrics
+import msgspec
+
+from infra import metrics, names
 from ml import text as texts
 from ml.messages import (
     Article,
@@ -170,6 +172,8 @@ class Pipeline:
             entry = known.get(article.uri)
             if article.canceled:
                 judgement = ledger.killed(entry)
+            elif (names.REASON_HEADER, names.RESCORE.encode()) in record.headers:
+                judgement = ledger.judge_again(entry, article, digest)
             else:
                 judgement = ledger.judge(entry, article, digest)
             outcomes.append(judgement.kind)
@@ -185,8 +189,12 @@ class Pipeline:
             else:
                 items.append((place, _Item(record, article, text, digest, judgement)))
         used: dict[EmbeddingOrigin, int] = {}
-        for place, output in self._results(items, clock, used):
+        results = self._results(items, clock, used)
+        for (place, item), (output, is_degraded) in zip(items, results, strict=True):
             outputs[place] = output
+            if is_degraded:
+                entries, uri = changed[item.record.partition], item.article.uri
+                entries[uri] = ledger.degraded(entries[uri], item.judgement)
         if purged:
             self._purge(purged)
         for entries in changed.values():
@@ -240,7 +248,8 @@ class Pipeline:
 
     def _results(
         self, items: list[tuple[int, _Item]], clock: _Clock, used: dict[EmbeddingOrigin, int]
-    ) -> list[tuple[int, Output]]:
+    ) -> list[tuple[Output, bool]]:
+        """Return the result of each item, and whether it is degraded."""
         if not items:
             return []
         articles = [(item.article, item.text) for _, item in items]
@@ -258,19 +267,23 @@ class Pipeline:
                 for digest, (_, item) in zip(wanted, items, strict=True)
                 if digest is not None
             }
-            hits = self._cache.get_many(description.fingerprint, list(text_of), description.width)
+            # Where a standby describes itself, nobody knows which vectors are the encoder's own.
+            is_there = description.encoder == encoder
+            sought_in_cache = list(text_of) if is_there else []
+            hits = self._cache.get_many(description.fingerprint, sought_in_cache, description.width)
             absent = {digest: text for digest, text in text_of.items() if digest not in hits}
-            sought = self._near.seek(description, absent)
+            sought = self._near.seek(description, absent if is_there else {})
             near = self._sure(encoder, sought, items, wanted)
             clock.lap("cache")
             missing = [digest for digest in absent if digest not in near]
             vectors = self._engine.embed(encoder, [text_of[digest] for digest in missing])
             clock.lap("encode")
             fresh = dict(zip(missing, vectors, strict=True))
-            self._cache.put_many(description.fingerprint, fresh)
+            kept = {d: e for d, e in fresh.items() if is_there and e.standby is None}
+            self._cache.put_many(description.fingerprint, kept)
             self._near.put(
                 description.fingerprint,
-                {d: signature for d, signature in sought.signatures.items() if d in fresh},
+                {d: signature for d, signature in sought.signatures.items() if d in kept},
             )
             clock.lap("cache")
             found = hits | near | fresh
@@ -282,8 +295,8 @@ class Pipeline:
         answered = self._serving.subjects(articles, embeddings, origins)
         clock.lap("score")
         results = [
-            (place, self._result(item, subjects, _truncated(embeddings, n)))
-            for n, ((place, item), subjects) in enumerate(zip(items, answered, strict=True))
+            self._result(item, subjects, {e: row[n] for e, row in embeddings.items()})
+            for n, ((_, item), subjects) in enumerate(zip(items, answered, strict=True))
         ]
         clock.lap("write")
         return results
@@ -315,8 +328,15 @@ class Pipeline:
         }
         return {digest: e for digest, e in sought.found.items() if digest not in unsure}
 
-    def _result(self, item: _Item, subjects: list[Subject], truncated: bool) -> Output:
+    def _result(
+        self, item: _Item, subjects: list[Subject], read: Mapping[str, Embedding | None]
+    ) -> tuple[Output, bool]:
+        """Return an item's result, and whether it is degraded; `read` are its embeddings."""
         article, judgement = item.article, item.judgement
+        standbys = {encoder: e.standby for encoder, e in read.items() if e and e.standby}
+        if standbys:
+            metrics.DEGRADED.inc()
+            subjects = [_naming(subject, standbys) for subject in subjects]
         result = Classification(
             uri=article.uri,
             version=judgement.version,
@@ -328,14 +348,15 @@ class Pipeline:
             classified_at=timestamp(datetime.now(UTC)),
             origin=Origin(item.record.partition, item.record.offset),
             subjects=subjects,
-            truncated=truncated,
+            truncated=any(embedding.truncated for embedding in read.values() if embedding),
+            degraded=bool(standbys),
             stale=judgement.stale,
             supersedes=judgement.supersedes,
         )
-        return self._outputs.result(item.record, article, result)
+        return self._outputs.result(item.record, article, result), result.degraded
 
     def _purge(self, digests: set[str]) -> None:
-        fingerprints = [d.fingerprint for d in self._serving.encoders().values()]
+        fingerprints = [d.absent or d.fingerprint for d in self._serving.encoders().values()]
         # In this order: a near text found in between finds no embedding, which makes it a miss.
         self._cache.forget(fingerprints, sorted(digests))
         self._near.forget(fingerprints, sorted(digests))
@@ -381,9 +402,12 @@ def _origins(
     return origins
 
 
-def _truncated(embeddings: dict[str, list[Embedding | None]], n: int) -> bool:
-    read = (row[n] for row in embeddings.values())
-    return any(embedding.truncated for embedding in read if embedding is not None)
+def _naming(subject: Subject, standbys: Mapping[str, str]) -> Subject:
+    """Return a subject that names the standby whose embedding it was scored on."""
+    standby = standbys.get(subject.encoder or "")
+    if standby is None or subject.embedding is None:
+        return subject
+    return msgspec.structs.replace(subject, encoder=standby)
 
 
 def _accounts(records: Sequence[Record], outcomes: Sequence[Outcome]) -> dict[int, Account]:
