@@ -107,7 +107,7 @@ class Callers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._threads.shutdown()
+        self._threads.shutdown(cancel_futures=True)
         for client in self._clients:
             client.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from confluent_kafka import Consumer
@@ -16,7 +17,7 @@ from tests.bench.corpus import Supply
 from tests.bench.figures import Figure
 from tests.bench.load import arrivals, percentile
 from tests.bench.system import NotStarted, System
-from tests.bench.turns import LONGEST_S, articles, reader_of_results
+from tests.bench.turns import LONGEST_S, articles, results_from_now_on
 
 SHARE = 0.7
 ROUNDS = 3
@@ -54,29 +55,31 @@ def _open_loop(running: System, texts: list[str], due: list[float]) -> list[floa
     """Publish each text when it is due; return the seconds from then to its result."""
     settings = replace(running.settings, process="bench")
     items = articles(texts)
-    reader = reader_of_results(settings)
     producer = kafka.producer(settings)
     topic = settings.topic(names.ARTICLES.name)
     seen: dict[str, float] = {}
-    reading = threading.Thread(target=_read, args=(reader, len(items), seen))
-    reading.start()
-    started = time.perf_counter()
-    for item, at in zip(items, due, strict=True):
-        time.sleep(max(0.0, started + at - time.perf_counter()))
-        producer.produce(topic, key=item.uri.encode(), value=item.value)
-        producer.poll(0)
-    producer.flush()
-    reading.join()
-    reader.close()
+    with results_from_now_on(settings) as reader, ThreadPoolExecutor(1) as pool:
+        enough = threading.Event()
+        reading = pool.submit(_read, reader, len(items), seen, enough)
+        try:
+            started = time.perf_counter()
+            for item, at in zip(items, due, strict=True):
+                time.sleep(max(0.0, started + at - time.perf_counter()))
+                producer.produce(topic, key=item.uri.encode(), value=item.value)
+                producer.poll(0)
+            producer.flush()
+            reading.result()
+        finally:
+            enough.set()  # told to end half way, nobody waits for the rest
     if len(seen) < len(items):
         raise NotStarted(f"{len(seen)} results of {len(items)} after {LONGEST_S} s")
     return [seen[item.uri] - started - at for item, at in zip(items, due, strict=True)]
 
 
-def _read(reader: Consumer, count: int, seen: dict[str, float]) -> None:
-    """Note when the result of each uri is read, until there are `count`."""
+def _read(reader: Consumer, count: int, seen: dict[str, float], enough: threading.Event) -> None:
+    """Note when the result of each uri is read, until there are `count` or it is enough."""
     deadline = time.perf_counter() + LONGEST_S
-    while len(seen) < count and time.perf_counter() < deadline:
+    while len(seen) < count and time.perf_counter() < deadline and not enough.is_set():
         message = reader.poll(0.1)
         if message is not None and not message.error():
             seen.setdefault((message.key() or b"").decode(), time.perf_counter())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from confluent_kafka import Consumer, TopicPartition
@@ -66,23 +67,24 @@ def answer(running: System, texts: Sequence[str], *, backlog: bool = False) -> T
     """
     items = articles(texts)
     settings = replace(running.settings, process="bench")
-    reader = reader_of_results(settings)
-    engine = running.figures()["engine"]
-    cpu_s = running.cpu_s()
-    if backlog:
-        with running.engine_stopped():
-            publish(settings, items)
+    with results_from_now_on(settings) as reader:
+        engine = running.figures()["engine"]
+        cpu_s = running.cpu_s()
+        if backlog:
+            with running.engine_stopped():
+                publish(settings, items)
+                started = time.perf_counter()
+        else:
             started = time.perf_counter()
-    else:
-        started = time.perf_counter()
-        publish(settings, items)
-    values: list[bytes] = []
-    while len(values) < len(items):
-        values += [m.value() or b"" for m in reader.consume(1000, 0.02) if not m.error()]
-        if time.perf_counter() - started > LONGEST_S:
-            raise system.NotStarted(f"{len(values)} results of {len(items)} after {LONGEST_S} s")
-    seconds = time.perf_counter() - started
-    reader.close()
+            publish(settings, items)
+        values: list[bytes] = []
+        while len(values) < len(items):
+            values += [m.value() or b"" for m in reader.consume(1000, 0.02) if not m.error()]
+            if time.perf_counter() - started > LONGEST_S:
+                raise system.NotStarted(
+                    f"{len(values)} results of {len(items)} after {LONGEST_S} s"
+                )
+        seconds = time.perf_counter() - started
     time.sleep(SETTLE_S)
     used = {name: after - cpu_s[name] for name, after in running.cpu_s().items()}
     results = [decode_classification(value) for value in values]
@@ -118,10 +120,17 @@ def articles(texts: Sequence[str]) -> list[Item]:
     ]
 
 
-def reader_of_results(settings: Settings) -> Consumer:
-    """Return a consumer of the results that are written from now on."""
+@contextmanager
+def results_from_now_on(settings: Settings) -> Iterator[Consumer]:
+    """Yield a consumer of the results that are written from now on.
+
+    Closed in any case: one left open keeps the process from ending.
+    """
     reader = kafka.consumer(settings)
-    topic = settings.topic(names.CLASSIFICATIONS.name)
-    ends = kafka.bounds(reader, topic)
-    reader.assign([TopicPartition(topic, p, high) for p, (_, high) in ends.items()])
-    return reader
+    try:
+        topic = settings.topic(names.CLASSIFICATIONS.name)
+        ends = kafka.bounds(reader, topic)
+        reader.assign([TopicPartition(topic, p, high) for p, (_, high) in ends.items()])
+        yield reader
+    finally:
+        reader.close()
