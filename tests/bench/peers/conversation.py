@@ -46,13 +46,6 @@ def _say(out: Any, reply: dict[str, Any]) -> None:
     out.flush()
 
 
-def mean_of_tokens(states: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the mean of the real tokens' states `(B, T, D)`, of length 1: float32 `(B, D)`."""
-    weights = mask[..., None].astype(np.float32)  # (B, T, 1)
-    rows = (states * weights).sum(axis=1) / weights.sum(axis=1)
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
-
-
 def in_arrival_order(texts: Sequence[str]) -> list[list[int]]:
     """Return the places of texts in batches, as they come."""
     places = list(range(len(texts)))

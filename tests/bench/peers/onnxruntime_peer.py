@@ -13,24 +13,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-os.environ["USE_TF"] = "0"  # transformers must not look for TensorFlow
-
 import numpy as np
 import onnxruntime
-from transformers import AutoTokenizer
 
-from tests.bench.peers.conversation import (
-    BATCH,
-    Encode,
-    answer,
-    by_length,
-    in_arrival_order,
-    mean_of_tokens,
-    pad,
-)
-
-WINDOW = 256  # as the model's sentence_bert_config.json
-MULTIPLE = 8  # of the padded length, by an expert
+from tests.bench.peers.batches import as_documented, sorted_batches
+from tests.bench.peers.conversation import Encode, answer
 
 
 def documented(folder: Path) -> Encode:
@@ -38,24 +25,8 @@ def documented(folder: Path) -> Encode:
     session = onnxruntime.InferenceSession(
         folder / "onnx" / "onnx" / "model.onnx", providers=["CPUExecutionProvider"]
     )
-    tokenizer = AutoTokenizer.from_pretrained(folder / "onnx")
     wanted = {i.name for i in session.get_inputs()}
-
-    def encode(texts: list[str]) -> np.ndarray:
-        rows = []
-        for places in in_arrival_order(texts):
-            inputs = tokenizer(
-                [texts[n] for n in places],
-                padding=True,
-                truncation=True,
-                max_length=WINDOW,
-                return_tensors="np",
-            )
-            states = session.run(None, {k: v for k, v in inputs.items() if k in wanted})[0]
-            rows.append(mean_of_tokens(states, inputs["attention_mask"]))
-        return np.concatenate(rows)
-
-    return encode
+    return as_documented(folder / "onnx", wanted, lambda inputs: session.run(None, inputs)[0])
 
 
 def expert(file: str, folder: Path) -> Encode:
@@ -67,13 +38,11 @@ def expert(file: str, folder: Path) -> Encode:
     session = onnxruntime.InferenceSession(
         folder / file, options, providers=["CPUExecutionProvider"]
     )
-    tokenizer = AutoTokenizer.from_pretrained(folder / "onnx")
+    cut = sorted_batches(folder / "onnx")
 
     def encode(texts: list[str]) -> np.ndarray:
-        ids = tokenizer(texts, truncation=True, max_length=WINDOW)["input_ids"]
         rows: np.ndarray | None = None
-        for places in by_length([len(i) for i in ids], BATCH):
-            batch, mask = pad([ids[n] for n in places], MULTIPLE)
+        for places, (batch, mask) in cut(texts):
             got = session.run(None, {"ids": batch, "mask": mask})[0]  # (B, D)
             if rows is None:
                 rows = np.empty((len(texts), got.shape[1]), np.float32)

@@ -14,24 +14,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-os.environ["USE_TF"] = "0"  # transformers must not look for TensorFlow
-
 import numpy as np
 import openvino
-from transformers import AutoTokenizer
 
-from tests.bench.peers.conversation import (
-    BATCH,
-    Encode,
-    answer,
-    by_length,
-    in_arrival_order,
-    mean_of_tokens,
-    pad,
-)
-
-WINDOW = 256  # as the model's sentence_bert_config.json
-MULTIPLE = 8  # of the padded length, by an expert
+from tests.bench.peers.batches import as_documented, sorted_batches
+from tests.bench.peers.conversation import Encode, answer
 
 
 def documented(folder: Path) -> Encode:
@@ -39,24 +26,8 @@ def documented(folder: Path) -> Encode:
     model = openvino.Core().compile_model(
         folder / "openvino" / "openvino" / "openvino_model.xml", "CPU"
     )
-    tokenizer = AutoTokenizer.from_pretrained(folder / "openvino")
     wanted = {name for i in model.inputs for name in i.names}
-
-    def encode(texts: list[str]) -> np.ndarray:
-        rows = []
-        for places in in_arrival_order(texts):
-            inputs = tokenizer(
-                [texts[n] for n in places],
-                padding=True,
-                truncation=True,
-                max_length=WINDOW,
-                return_tensors="np",
-            )
-            states = model({k: v for k, v in inputs.items() if k in wanted})[0]
-            rows.append(mean_of_tokens(states, inputs["attention_mask"]))
-        return np.concatenate(rows)
-
-    return encode
+    return as_documented(folder / "openvino", wanted, lambda inputs: model(inputs)[0])
 
 
 def expert(folder: Path) -> Encode:
@@ -74,11 +45,10 @@ def expert(folder: Path) -> Encode:
             "NUM_STREAMS": streams,
         },
     )
-    tokenizer = AutoTokenizer.from_pretrained(folder / "openvino")
+    cut = sorted_batches(folder / "openvino")
     queue = openvino.AsyncInferQueue(model, streams)
 
     def encode(texts: list[str]) -> np.ndarray:
-        ids = tokenizer(texts, truncation=True, max_length=WINDOW)["input_ids"]
         width = model.outputs[0].partial_shape[1].get_length()
         rows = np.empty((len(texts), width), np.float32)
 
@@ -86,8 +56,8 @@ def expert(folder: Path) -> Encode:
             rows[places] = request.get_output_tensor(0).data
 
         queue.set_callback(keep)
-        for places in by_length([len(i) for i in ids], BATCH):
-            queue.start_async(pad([ids[n] for n in places], MULTIPLE), places)
+        for places, inputs in cut(texts):
+            queue.start_async(inputs, places)
         queue.wait_all()
         return rows
 
