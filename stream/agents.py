@@ -28,7 +28,8 @@ from stream.embedding_cache import EmbeddingCache
 from stream.embedding_origins import EmbeddingOrigins
 from stream.engine_client import EngineClient
 from stream.ledger import Ledger
-from stream.near_cache import NearCache
+from stream.near_bounds import Bounds
+from stream.near_cache import NearCache, nowhere
 from stream.outputs import Record
 from stream.pipeline import Batch, Pipeline
 from stream.portions import portions
@@ -60,7 +61,7 @@ class Agent:
             EmbeddingCache(server),
             engine,
             self._serving,
-            NearCache(server, settings.near_duplicates),
+            NearCache(server, Bounds(settings.home) if settings.near_duplicates else nowhere),
             settings.topic_prefix,
         )
         self._transactions = Transactions(settings)

@@ -8,10 +8,15 @@ what it says of the earlier one.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from ml.artifact import ArtifactError, EncoderManifest, encoder_path, load_manifest
 from ml.messages import Subject
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,42 @@ class Bound:
         )
 
 
-BOUNDS = {"minilm-l6+17e1": Bound(window=256, similarity=0.8, confidence=0.9)}
-"""By encoder id: what was measured of one encoder holds for no other."""
+MEASURED = {
+    # minilm-l6
+    "3725520ca1b7ba39a921bac8aed97397a8d41d52457484673bb6ca4a51946592": Bound(
+        window=256, similarity=0.8, confidence=0.9
+    ),
+}
+"""By the sha256 of an encoder's weights: what was measured of one encoder holds for no other."""
+
+WEIGHTS = "weights.safetensors"
 
 OTHER_LABELS = 0.005
 """The share of near results whose label may differ from the one that their own text gets."""
+
+
+class Bounds:
+    """The bounds of the encoders in a home, by id."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._known: dict[str, Bound | None] = {}
+
+    def __call__(self, encoder: str) -> Bound | None:
+        """Return the bound of an encoder, None where none was measured of it; says so once."""
+        if encoder not in self._known:
+            self._known[encoder] = self._read(encoder)
+            if self._known[encoder] is None:
+                log.warning("no bound was measured of %s: none of its embeddings is near", encoder)
+        return self._known[encoder]
+
+    def _read(self, encoder: str) -> Bound | None:
+        try:
+            manifest = load_manifest(encoder_path(self._home, encoder), EncoderManifest)
+        except ArtifactError:  # the engine serves it from elsewhere
+            return None
+        weights = manifest.files.get(WEIGHTS)
+        bound = MEASURED.get(weights.sha256) if weights is not None else None
+        # Rounded weights and another window make another encoder of the same file.
+        fits = bound is not None and manifest.precision == "f32" and manifest.window == bound.window
+        return bound if fits else None

@@ -15,8 +15,7 @@ encoded itself, and errors cannot add up along a chain of them.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,9 +26,7 @@ from stream.cache_server import CacheServer
 from stream.embedding_cache import Embedding, unpack
 from stream.engine_wire import Description
 from stream.near import Shingles
-from stream.near_bounds import BOUNDS, Bound
-
-log = logging.getLogger(__name__)
+from stream.near_bounds import Bound
 
 DIGEST_BYTES = 16
 
@@ -47,23 +44,17 @@ class Sought:
 
 
 class NearCache:
-    """Near texts, where the operator has switched them on; otherwise it finds and keeps none."""
+    """Texts nearly the same; finds and keeps none of an encoder that `bounds` has no bound for."""
 
-    def __init__(self, server: CacheServer, switched_on: bool) -> None:
+    def __init__(self, server: CacheServer, bounds: Callable[[str], Bound | None]) -> None:
+        """Take `nowhere` for `bounds` where the operator has not switched near texts on."""
         self._server = server
-        self._switched_on = switched_on
-        self._unmeasured: set[str] = set()
+        self._bounds = bounds
 
     def seek(self, encoder: Description, texts: Mapping[str, str]) -> Sought:
-        """Return embeddings of earlier texts much like these, by the digests of these.
-
-        None where no bound has been measured for this encoder.
-        """
-        if not self._switched_on or not texts:
-            return Sought()
-        bound = BOUNDS.get(encoder.encoder)
+        """Return embeddings of earlier texts much like these, by the digests of these."""
+        bound = self._bounds(encoder.encoder) if texts else None
         if bound is None:
-            self._warn(encoder.encoder)
             return Sought()
         signatures = {d: near.shingles(text, bound.window) for d, text in texts.items()}
         alike = self._candidates(encoder.fingerprint, signatures)
@@ -135,10 +126,10 @@ class NearCache:
                 earlier[digest] = np.frombuffer(signature, np.uint32), embedding
         return earlier
 
-    def _warn(self, encoder: str) -> None:
-        if encoder not in self._unmeasured:
-            self._unmeasured.add(encoder)
-            log.warning("no bound has been measured for %s: it gets no near embeddings", encoder)
+
+def nowhere(encoder: str) -> Bound | None:  # noqa: ARG001 - whatever the encoder
+    """Return no bound: nothing is near."""
+    return None
 
 
 def _band_keys(fingerprint: str, signature: Shingles) -> list[str]:

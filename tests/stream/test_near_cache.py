@@ -11,11 +11,11 @@ from ml.text import digest
 from stream.cache_server import CacheServer
 from stream.embedding_cache import Embedding, EmbeddingCache
 from stream.engine_wire import Description
-from stream.near_bounds import BOUNDS
-from stream.near_cache import NearCache
+from stream.near_bounds import Bound
+from stream.near_cache import NearCache, nowhere
 
-MEASURED = next(iter(BOUNDS))
-ENCODER = Description(MEASURED, "a" * 32, 4, ["en"], "openvino", "bf16")
+BOUNDS = {"tiny+0000": Bound(window=256, similarity=0.8, confidence=0.9)}
+ENCODER = Description("tiny+0000", "a" * 32, 4, ["en"], "openvino", "bf16")
 TIMEOUT_MS = 500
 EMBEDDING = Embedding(np.array([0.5, -0.5, 0.5, 0.5], np.float16), truncated=False)
 
@@ -26,7 +26,8 @@ def story(number: int) -> str:
 
 
 def near(services: Settings, switched_on: bool = True) -> NearCache:
-    return NearCache(CacheServer(services.cache, TIMEOUT_MS), switched_on)
+    server = CacheServer(services.cache, TIMEOUT_MS)
+    return NearCache(server, BOUNDS.get if switched_on else nowhere)
 
 
 def encoded(services: Settings, *texts: str) -> None:
@@ -60,7 +61,7 @@ def test_a_text_is_not_near_itself(services: Settings) -> None:
 
 def test_another_encoder_finds_nothing(services: Settings) -> None:
     encoded(services, story(5))
-    other = Description(MEASURED, "b" * 32, 4, ["en"], "openvino", "bf16")
+    other = Description("tiny+0000", "b" * 32, 4, ["en"], "openvino", "bf16")
     assert found(services, f"LONDON {story(5)}", other) == []
 
 
@@ -115,7 +116,7 @@ def test_the_signature_of_another_text_is_a_miss(services: Settings) -> None:
 
 
 def test_without_a_server_everything_is_a_miss_and_forgetting_is_not_confirmed() -> None:
-    nowhere = NearCache(CacheServer("redis://127.0.0.1:1/0", TIMEOUT_MS), switched_on=True)
+    nowhere = NearCache(CacheServer("redis://127.0.0.1:1/0", TIMEOUT_MS), BOUNDS.get)
     sought = nowhere.seek(ENCODER, {"0" * 32: story(14)})
     assert sought.found == {}
     nowhere.put(ENCODER.fingerprint, sought.signatures)
