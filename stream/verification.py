@@ -4,6 +4,7 @@ The cache is not asked. A result agrees when the labels, the decisions and the t
 same and the confidences differ by less than `TOLERANCE`. A near result stands on the embedding of
 an earlier text, so its own text need not give it again: such results are counted apart, and agree
 where the labels are the same. A measured bound says how many need not be (`stream.near_bounds`).
+A degraded result is computed by the standby that it names, and agrees like any other.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from infra.settings import Settings
 from ml import answers as heads_answers
 from ml import text as texts
 from ml.answers import Answer
-from ml.artifact import ArtifactError, model_path
+from ml.artifact import ArtifactError, find_encoder, model_path
 from ml.head import Head
 from ml.messages import Article, Classification, Subject, decode_article, decode_classification
 from stream import kafka
@@ -53,13 +54,14 @@ class Verification:
     """How many results agree; `expired` had their article taken by the topic's retention.
 
     Of those checked `near` stand on an earlier text's embedding, `near_agreed` of them have the
-    labels of their own; they are in `agreed` not at all.
+    labels of their own; they are in `agreed` not at all. `degraded` came from a standby.
     """
 
     checked: int = 0
     agreed: int = 0
     near: int = 0
     near_agreed: int = 0
+    degraded: int = 0
     expired: int = 0
     disagreements: list[Disagreement] = field(default_factory=list)
 
@@ -81,6 +83,7 @@ class Verification:
             "near": self.near,
             "near_agreed": self.near_agreed,
             "near_within_bound": self.near_within_bound,
+            "degraded": self.degraded,
             "expired": self.expired,
             "agreement": self.agreed / own if own else None,
             "disagreements": [asdict(d) for d in self.disagreements[:20]],
@@ -174,7 +177,7 @@ class _Verifier:
             problems.append((result.subjects[0], f"digest {digest}"))
         near, near_agreed = False, True
         for published in _by_model(result.subjects):
-            computed = self._computed(published[0], article, vectors)
+            computed = self._computed(published[0], article, vectors, result.degraded)
             if published[0].embedding == "near" and not isinstance(computed, str):
                 near = True
                 near_agreed &= _labels(published) == _labels(computed)
@@ -182,6 +185,7 @@ class _Verifier:
                 problems.append((published[0], problem))
         outcome.checked += 1
         outcome.near += near
+        outcome.degraded += result.degraded
         if not problems:
             outcome.agreed += not near
             outcome.near_agreed += near and near_agreed
@@ -198,16 +202,26 @@ class _Verifier:
         ]
 
     def _computed(
-        self, subject: Subject, article: Article, vectors: dict[tuple[str, str], np.ndarray]
+        self,
+        subject: Subject,
+        article: Article,
+        vectors: dict[tuple[str, str], np.ndarray],
+        degraded: bool,
     ) -> list[Answer] | str:
         """Return what the version that a subject names answers; a text where it cannot be had."""
         try:
             head = self._head(subject.model or "")
+            own = head.manifest.encoder
+            encoder = subject.encoder or own
+            if encoder != own and not (
+                degraded and own in find_encoder(self._home, encoder).parents
+            ):
+                return f"{subject.model} answers on {own}, not on {encoder}"
         except ArtifactError as error:
             return str(error)
         if not answers(head, article, article.text):
             return [Answer(None, 0.0, "abstain")]
-        scores = head.scores(vectors[head.manifest.encoder, article.text][None])
+        scores = head.scores(vectors[encoder, article.text][None])
         return heads_answers.answers(head, scores)[0]
 
     def _problem(self, published: Sequence[Subject], computed: list[Answer] | str) -> str | None:

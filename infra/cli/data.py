@@ -134,6 +134,8 @@ def verify(
         print_json(outcome.as_dict())
     else:
         out.print(f"checked {outcome.checked:,}, agreed {outcome.agreed:,}")
+        if outcome.degraded:
+            out.print(f"  {outcome.degraded:,} of them came from a standby (degraded)")
         if outcome.near:
             out.print(
                 f"  {outcome.near:,} of them took the embedding of an earlier text (near): "

@@ -1,4 +1,4 @@
-"""Results computed again, those that stand on an earlier text's embedding among them."""
+"""Results computed again, those on an earlier text's embedding or a standby's among them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from stream import kafka
 from stream.verification import Verification, verify
 from tests.stream.dying_engine import ENCODER
 from tests.stream.routing import Routing, routing
+from tests.stream.standing_in import save_encoder
 
 LONG, SHORT = "a text of many letters", "short"  # labels acq and earn, as the head below says
 
@@ -53,7 +54,14 @@ def installation(isolated: Settings, router: Routing) -> Settings:
     return replace(isolated, home=router.settings.home, engine=router.settings.engine_address)
 
 
-def published(settings: Settings, model: str, answers: list[tuple[str, str, str]]) -> Verification:
+def published(
+    settings: Settings,
+    model: str,
+    answers: list[tuple[str, str, str]],
+    encoder: str = ENCODER,
+    *,
+    degraded: bool = False,
+) -> Verification:
     """Publish articles with a result each (text, label, origin of its embedding); verify all."""
     producer = kafka.producer(settings)
     for offset, (text, label, origin) in enumerate(answers):
@@ -78,10 +86,11 @@ def published(settings: Settings, model: str, answers: list[tuple[str, str, str]
                     confidence=round(float(scores[["acq", "earn"].index(label)]), 6),
                     decision="review",
                     model=model,
-                    encoder=ENCODER,
+                    encoder=encoder,
                     embedding=origin,  # type: ignore[arg-type] # as the test says
                 )
             ],
+            degraded=degraded,
         )
         producer.produce(
             settings.topic(names.CLASSIFICATIONS.name), encode(result), b"k", partition=0
@@ -115,10 +124,37 @@ def test_near_results_are_counted_apart_and_agree_by_label(
         "near": 2,
         "near_agreed": 1,
         "near_within_bound": True,
+        "degraded": 0,
         "expired": 0,
         "agreement": 1.0,
         "disagreements": [],
     }
+
+
+def test_a_degraded_result_is_computed_by_the_standby_that_it_names(
+    installation: Settings, model: str
+) -> None:
+    twin = save_encoder(installation.home, "letters-int8", "int8", ENCODER, 1)
+    answers = [(LONG, "acq", "miss"), (SHORT, "earn", "miss")]
+    outcome = published(installation, model, answers, twin, degraded=True)
+    assert (outcome.checked, outcome.agreed, outcome.degraded) == (2, 2, 2)
+
+
+def test_a_result_on_a_vector_that_its_head_does_not_know_disagrees(
+    installation: Settings, model: str
+) -> None:
+    stranger = save_encoder(installation.home, "digits-int8", "int8", "digits+0000", 2)
+    outcome = published(installation, model, [(LONG, "acq", "miss")], stranger, degraded=True)
+    [found] = outcome.disagreements
+    assert found.computed == f"{model} answers on {ENCODER}, not on {stranger}"
+
+
+def test_a_standbys_result_that_does_not_say_so_disagrees(
+    installation: Settings, model: str
+) -> None:
+    twin = save_encoder(installation.home, "letters-int8", "int8", ENCODER, 1)
+    outcome = published(installation, model, [(LONG, "acq", "miss")], twin)
+    assert (outcome.agreed, len(outcome.disagreements)) == (0, 1)
 
 
 @pytest.mark.parametrize(
