@@ -23,6 +23,9 @@ MAX_MESSAGE_OUT = 17 * 1024 * 1024
 CONSUMER_GROUP = "wireroom"
 """The agents' consumer group; Faust's app id, and the prefix of its transactional ids."""
 
+RESCORING_GROUP = "wireroom-rescoring"
+"""The group whose offsets say up to which results degraded ones were answered again."""
+
 
 @dataclass(frozen=True)
 class Topic:

@@ -67,6 +67,14 @@ def configure(settings: Settings) -> dict[str, Any]:
         "beat_schedule": {
             job: {"task": names.TASK_SCHEDULED, "schedule": every_s, "args": [job]}
             for job, every_s in schedule.periods(settings).items()
+        }
+        | {
+            names.RESCORE: {
+                "task": names.TASK_RESCORE,
+                "schedule": settings.rescore_every_s,
+                # Those that a busy worker did not come to would all find the same.
+                "options": {"expires": settings.rescore_every_s},
+            }
         },
         "beat_schedule_filename": str(settings.home.resolve() / "run" / "schedule"),
         "timezone": "UTC",

@@ -1,4 +1,4 @@
-"""The two tasks, and the worker's upkeep: thin, idempotent, and may be run twice.
+"""The three tasks, and the worker's upkeep: thin, idempotent, and may be run twice.
 
 Celery imports this file once Django is set up.
 """
@@ -12,17 +12,19 @@ import uuid
 from typing import Any
 
 import kombu.exceptions
+import redis
 from celery import signals
 from django.db import connection
 
 from console.runs.models import Run
 from infra import names
-from stream import heartbeat
+from stream import heartbeat, kafka, publisher, rescoring
 from workers import claims, explaining, jobs, schedule
 from workers.app import app, settings
 
 stopping = threading.Event()
 running: set[str] = set()
+rescoring_now = threading.Lock()
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +47,19 @@ def scheduled(job: str) -> None:
     entered = claims.enter(job, period, {"job": job}, schedule.BY)
     if entered is not None:
         send(entered)
+
+
+@app.task(name=names.TASK_RESCORE)
+def rescore() -> None:
+    """Have degraded results answered again, unless that is being done."""
+    if not rescoring_now.acquire(blocking=False):
+        return
+    try:
+        rescoring.rescore(settings)
+    except (kafka.KafkaUnavailable, publisher.PublishFailed, redis.RedisError) as error:
+        log.warning("degraded results wait: %s", error)
+    finally:
+        rescoring_now.release()
 
 
 def send(entered: Run) -> None:

@@ -13,7 +13,17 @@ import typer
 from rich.console import Console
 
 from infra import settings
-from infra.cli import checks, data, encoders, explaining, jobs, material, models, system
+from infra.cli import (
+    checks,
+    data,
+    encoders,
+    explaining,
+    jobs,
+    material,
+    models,
+    rescoring,
+    system,
+)
 
 app = typer.Typer(
     name="wireroom",
@@ -23,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (system, checks, data, material, models, jobs, encoders, explaining):
+for group in (system, checks, data, material, models, jobs, encoders, explaining, rescoring):
     group.register(app)
 
 

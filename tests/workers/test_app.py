@@ -45,4 +45,15 @@ def test_periodic_jobs_are_two_with_their_stated_periods() -> None:
     assert {
         job: (entry["schedule"], entry["args"])
         for job, entry in configure(settings)["beat_schedule"].items()
+        if "args" in entry
     } == {"refit": (60.0, ["refit"]), "quantize": (600.0, ["quantize"])}
+
+
+def test_degraded_results_are_looked_for_as_often_as_is_set() -> None:
+    settings = replace(Settings(), rescore_every_s=7.0)
+
+    assert configure(settings)["beat_schedule"]["rescore"] == {
+        "task": "wireroom.rescore",
+        "schedule": 7.0,
+        "options": {"expires": 7.0},
+    }
