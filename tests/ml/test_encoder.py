@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 from safetensors.numpy import load as load_tensors
 from scipy.special import erf, softmax
@@ -87,12 +89,24 @@ def test_minilm_is_what_plain_numpy_computes_from_its_checkpoint(
     assert min(cosines) >= 0.9999
 
 
+def test_openvino_computes_a_normalisation_and_an_activation_in_one_pass(minilm: Path) -> None:
+    model = openvino.Core().compile_model(minilm / "encoder.xml", "CPU")
+    kinds = Counter(
+        str(node.get_rt_info()["layerType"].astype(str))
+        for node in model.get_runtime_model().get_ops()
+    )
+    norms = 1 + 2 * LAYERS
+    assert kinds["MVN"] == norms
+    # What is added before each, its scale and shift; the rest once a text. None for an activation.
+    assert kinds["Eltwise"] <= 2 * norms + 10
+
+
 BACKEND = """
 import sys
 import keras, msgspec, numpy as np
 from pathlib import Path
 from ml.artifact import EncoderManifest, load_manifest, read_tensors
-from ml.encoder import EncoderConfig, build
+from ml.encoder import EncoderConfig, build, weights_of
 given = np.load("in.npz")
 for folder in map(Path, sys.argv[1:]):
     manifest = load_manifest(folder, EncoderManifest)
@@ -100,6 +114,15 @@ for folder in map(Path, sys.argv[1:]):
     encoder = build(config, read_tensors(folder / "weights.safetensors"))
     vectors = keras.ops.convert_to_numpy(encoder(given["ids"], given["mask"]))
     np.save(f"{keras.backend.backend()}-{manifest.name}.npy", vectors)
+keras.config.set_dtype_policy("mixed_bfloat16")
+config = EncoderConfig(vocabulary=30_522, length=512, width=64, heads=4, layers=2, feed_forward=128, epsilon=1e-12)
+mixed = build(config)
+keras.config.set_dtype_policy("float32")
+exact = build(config, weights_of(mixed))
+rows = [keras.ops.convert_to_numpy(e(given["ids"] % 30_000, given["mask"])) for e in (mixed, exact)]
+assert {str(v.dtype) for v in mixed.weights} == {"float32"}
+assert (rows[0] * rows[1]).sum(axis=1).min() > 0.999
+assert not np.array_equal(*rows)
 assert keras.backend.backend() == "tensorflow" or "tensorflow" not in sys.modules
 """
 
