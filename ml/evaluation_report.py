@@ -152,11 +152,17 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate says; `allowance` is the chance of refusing an equal by accident."""
+    """What the gate says; `allowance` is the chance of refusing an equal by accident.
+
+    Labels of less than `least_support` test articles and slices of less than `least_articles` were
+    not judged by themselves.
+    """
 
     deployable: bool
     margin: float
     allowance: float
+    least_support: int
+    least_articles: int
     refusals: list[Refusal]
 
     @property

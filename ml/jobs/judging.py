@@ -18,10 +18,10 @@ from ml.artifact import ModelManifest, model_path
 from ml.evaluation import Answers, accepted
 from ml.evaluation_pairs import flips
 from ml.evaluation_report import Evaluation, Refusal, TimeOrdered, Verdict
-from ml.evaluation_slices import Traits, dimensions, groups, missing
+from ml.evaluation_slices import LEAST_ARTICLES, Traits, dimensions, groups, missing
 from ml.evaluation_tables import Measured, compare, confusion_table, figures, label_rows, points
 from ml.evaluation_time import time_ordered
-from ml.gate import ALLOWANCE, gate
+from ml.gate import ALLOWANCE, LEAST_SUPPORT, gate
 from ml.head import Head
 from ml.jobs.material import Dataset, Encoders, answers_of, champion_of
 from ml.jobs.report import Report
@@ -146,6 +146,8 @@ def _evaluation(
             deployable=not refusals,
             margin=specification.margin,
             allowance=ALLOWANCE,
+            least_support=LEAST_SUPPORT,
+            least_articles=LEAST_ARTICLES,
             refusals=refusals,
         ),
         notes=_notes(champion_of(specification), dataset, traits, later),

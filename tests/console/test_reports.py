@@ -45,6 +45,17 @@ REFUSAL = Refusal(
 NINE_TENTHS = Figure(value=0.9, low=0.88, high=0.92, champion=0.91)
 
 
+def verdict(deployable: bool, refusals: list[Refusal]) -> Verdict:
+    return Verdict(
+        deployable=deployable,
+        margin=0.005,
+        allowance=0.05,
+        least_support=10,
+        least_articles=30,
+        refusals=refusals,
+    )
+
+
 def flip(uri: str, title: str) -> Flip:
     return Flip(uri=uri, title=title, before="ship", after="crude", truth="ship")
 
@@ -118,7 +129,7 @@ def evaluation(**changes: Any) -> Evaluation:
         ),
         flips=[],
         flips_total=0,
-        verdict=Verdict(deployable=False, margin=0.005, allowance=0.05, refusals=[REFUSAL]),
+        verdict=verdict(False, [REFUSAL]),
         notes=["No article of the test split has a source."],
     )
     return msgspec.structs.replace(found, **changes)
@@ -170,22 +181,23 @@ def test_the_page_keeps_to_the_content_security_policy(
 def test_a_version_that_passed_says_what_it_was_compared_with(
     operator: Client, offline: Settings, run: Run
 ) -> None:
-    verdict = Verdict(deployable=True, margin=0.005, allowance=0.05, refusals=[])
-    text = page(operator, offline.home, run, verdict=verdict, speedup=1.42)
+    passed = verdict(True, [])
+    text = page(operator, offline.home, run, verdict=passed, speedup=1.42)
     assert "Deployable." in text
-    assert "by more than 0.5 %" in text
+    assert "by more than 0.5 % overall" in text
+    assert "any label of 10 test articles or more" in text
     assert "1.42 times as fast" in text
 
 
 def test_a_report_without_champion_dates_or_groups_is_whole(
     operator: Client, offline: Settings, run: Run
 ) -> None:
-    verdict = Verdict(deployable=True, margin=0.005, allowance=0.05, refusals=[])
+    passed = verdict(True, [])
     text = page(
         operator,
         offline.home,
         run,
-        verdict=verdict,
+        verdict=passed,
         champion=None,
         comparison=None,
         dimensions=[],

@@ -12,9 +12,22 @@ from ml.evaluation_report import (
     Evaluation,
     Figure,
     Flip,
+    Refusal,
     ReportError,
     Verdict,
 )
+
+
+def verdict(deployable: bool, refusals: list[Refusal]) -> Verdict:
+    return Verdict(
+        deployable=deployable,
+        margin=0.005,
+        allowance=0.05,
+        least_support=10,
+        least_articles=30,
+        refusals=refusals,
+    )
+
 
 REPORT = Evaluation(
     model="topic@1+9f3c",
@@ -35,7 +48,7 @@ REPORT = Evaluation(
     time_ordered=None,
     flips=[Flip(uri="urn:1", title="a", before="earn", after="acq", truth="acq")],
     flips_total=1,
-    verdict=Verdict(deployable=True, margin=0.005, allowance=0.05, refusals=[]),
+    verdict=verdict(True, []),
     notes=[],
 )
 
