@@ -27,7 +27,7 @@ from infra.home import Home
 from infra.ports import HOST
 from infra.settings import Settings
 from infra.supervisor import Step, Supervisor
-from ml import artifact
+from ml import artifact, sealing
 from stream import deployments, kafka
 
 SERVERS = ("broker", "cache", "tasks")
@@ -68,6 +68,8 @@ def run(
     home.make()
     with home.lock():
         home.want_agents(wanted.agents)
+        if settings.encryption and sealing.find_ring(home.path) is None:
+            sealing.save_ring(home.path, sealing.KeyRing("", {}).with_new_key())
         taken = artifact.install(settings.assets, home.path)
         log.info("artifacts taken from the assets: %s", ", ".join(taken) or "none")
         chosen = home.choose_ports(_console_port(settings, wanted, home))

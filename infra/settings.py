@@ -101,6 +101,9 @@ class Settings:
         0.005, "accuracy a candidate may lie below what serves and still be deployable", at_least=0
     )
     task_limit_s: int = setting(3600, "a job is killed after this long", at_least=10)
+    encryption: bool = setting(
+        False, "seal vectors, datasets and artifacts at rest; keys.json is made at the first start"
+    )
     explainer_idle_s: float = setting(
         300.0, "a worker's explainer (600 MB) that nobody asks ends after this long", at_least=1.0
     )

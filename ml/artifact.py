@@ -1,7 +1,9 @@
 """Artifacts on disk: folders of files beside a manifest that names and hashes each of them.
 
 Saving writes a temporary sibling, flushes it to the disk and renames it, so that a reader finds a
-whole artifact or none. Loading checks every size and sha256 and refuses anything else. Nothing
+whole artifact or none. Loading checks every size and sha256 and refuses anything else. Both are of
+the plain content, also where files are sealed (see `ml.sealing`): a manifest names its artifact by
+what it says, on every installation and under every key, and a seal has its own check. Nothing
 that can run code is ever read: safetensors, JSON, compressed JSON lines and OpenVINO's IR alone.
 """
 
@@ -24,9 +26,12 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load as safetensors_from
 from safetensors.numpy import save as safetensors_bytes
 
+from ml import sealing
 from ml.manifests import DatasetManifest, EncoderManifest, File, Manifest, ModelManifest, digest
+from ml.sealing import OVERHEAD, is_file_sealed
 
 __all__ = [
     "ArtifactError",
@@ -47,6 +52,7 @@ __all__ = [
     "list_models",
     "load_manifest",
     "model_path",
+    "read_file",
     "read_tensors",
     "save",
     "save_model",
@@ -134,9 +140,12 @@ def check_files(path: Path, manifest: Manifest) -> None:
             raise ArtifactError(f"{file}: missing") from None
         if not stat.S_ISREG(status.st_mode):
             raise ArtifactError(f"{file}: not a plain file")
-        if status.st_size != expected.size:
-            raise ArtifactError(f"{file}: expected {expected.size} bytes, got {status.st_size}")
-        if (got := sha256_of(file)) != expected.sha256:
+        sealed = is_file_sealed(file)
+        size = status.st_size - (OVERHEAD if sealed else 0)
+        if size != expected.size:
+            raise ArtifactError(f"{file}: expected {expected.size} bytes, got {size}")
+        got = hashlib.sha256(read_file(file)).hexdigest() if sealed else sha256_of(file)
+        if got != expected.sha256:
             raise ArtifactError(f"{file}: expected sha256 {expected.sha256}, got {got}")
 
 
@@ -144,6 +153,14 @@ def check_file_name(name: str) -> None:
     """Refuse a file name that leaves its folder or whose format could run code."""
     if not _FILE.fullmatch(name) or not name.endswith(SUFFIXES) or name == MANIFEST:
         raise ArtifactError(f"{name!r}: no file of an artifact; known are {' '.join(SUFFIXES)}")
+
+
+def read_file(file: Path) -> bytes:
+    """Return the plain content of an artifact's file; raises ArtifactError."""
+    try:
+        return sealing.read(file)
+    except (sealing.SealError, OSError) as error:
+        raise ArtifactError(str(error)) from error
 
 
 def sha256_of(file: Path) -> str:
@@ -245,6 +262,7 @@ def install(assets: Path, home: Path) -> list[str]:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(stored, target)
+            sealing.seal_file(target)
     return added
 
 
@@ -259,6 +277,8 @@ def read_tensors(file: Path) -> dict[str, np.ndarray]:
     """Read a safetensors file; raises ArtifactError on junk, huge shapes, NaN or infinity."""
     tensors = {}
     try:
+        if is_file_sealed(file):
+            return _finite(file, safetensors_from(read_file(file)))
         with safe_open(file, framework="numpy") as opened:
             for name in opened.keys():  # noqa: SIM118 - the handle is no mapping
                 shape = opened.get_slice(name).get_shape()
@@ -268,6 +288,12 @@ def read_tensors(file: Path) -> dict[str, np.ndarray]:
                 _check_finite(f"{file}: {name}", tensors[name])
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{file}: not a safetensors file ({error})") from error
+    return tensors
+
+
+def _finite(file: Path, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    for name, tensor in tensors.items():
+        _check_finite(f"{file}: {name}", tensor)
     return tensors
 
 
@@ -327,6 +353,8 @@ def _fill(draft: Path, manifest: M, files: Mapping[str, bytes | Path]) -> M:
 def _publish(draft: Path, target: Path, manifest: Manifest) -> None:
     """Make the draft the artifact: everything on the disk first, then one rename."""
     (draft / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    for name in manifest.files:
+        sealing.seal_file(draft / name)
     for file in draft.iterdir():
         file.chmod(0o444)  # immutable, and shared by hard links
         _flush(file)

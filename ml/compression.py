@@ -20,6 +20,7 @@ from ml import no_telemetry  # noqa: F401 - must come before openvino
 from ml.artifact import ArtifactError, EncoderManifest, encoder_path, find_encoder, save
 from ml.embedder import Embedder
 from ml.messages import timestamp
+from ml.runtimes import read_ir
 from ml.tokenizer import Tokenizer
 
 SUFFIX = "-int8"
@@ -49,7 +50,7 @@ def quantize(
         (encoded.ids[None, :], np.ones((1, len(encoded.ids)), np.int32))  # both (1, T)
         for encoded in tokenizer.encode(texts)
     ]
-    model = openvino.Core().read_model(source / "encoder.xml")
+    model = read_ir(openvino.Core(), source)
     quantized = nncf.quantize(
         model,
         nncf.Dataset(samples),

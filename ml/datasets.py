@@ -20,6 +20,7 @@ from ml.artifact import (
     check_files,
     dataset_path,
     load_manifest,
+    read_file,
     save,
 )
 from ml.messages import timestamp
@@ -181,7 +182,7 @@ def load_dataset(home: Path, dataset_id: str) -> tuple[DatasetManifest, list[Row
         )
     check_files(path, manifest)
     try:
-        lines = gzip.decompress((path / ROWS_FILE).read_bytes())
+        lines = gzip.decompress(read_file(path / ROWS_FILE))
         rows = [_row(line) for line in lines.splitlines()]
     except (OSError, EOFError, msgspec.MsgspecError) as error:
         raise ArtifactError(f"{path / ROWS_FILE}: not rows ({error})") from error

@@ -8,6 +8,7 @@ dataset version are not encoded again. The store may be deleted at any time.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import tempfile
@@ -15,10 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load as safetensors_from
 from safetensors.numpy import save as safetensors_bytes
 
-from ml import text
+from ml import sealing, text
 from ml.embedder import Embedder, Progress
 
 log = logging.getLogger("wireroom.embeddings")
@@ -60,10 +62,11 @@ def stored(home: Path, dataset_id: str, fingerprint: str, width: int) -> Known:
 def _read(file: Path, width: int) -> Known:
     """Read a stored file; a broken one is logged and counts as empty."""
     try:
-        with safe_open(file, framework="numpy") as opened:
-            checksum = (opened.metadata() or {}).get("checksum")
-            digests, vectors, cut = (opened.get_tensor(name) for name in _TENSORS)
-    except (SafetensorError, OSError) as error:
+        content = sealing.read(file)
+        checksum = _metadata(content).get("checksum")
+        tensors = safetensors_from(content)
+        digests, vectors, cut = (tensors[name] for name in _TENSORS)
+    except (SafetensorError, sealing.SealError, KeyError, ValueError, OSError) as error:
         log.warning("%s is ignored: %s", file, error)
         return {}
     if checksum != _checksum(digests, vectors, cut) or vectors.shape != (len(digests), width):
@@ -87,11 +90,18 @@ def _write(file: Path, rows: Known) -> None:
     handle, draft = tempfile.mkstemp(prefix=".draft-", dir=file.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            stream.write(sealing.sealed_for(file, content))
         Path(draft).replace(file)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return the metadata of safetensors bytes: 8 bytes of length, then a header in JSON."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    found: dict[str, str] = header.get("__metadata__", {})
+    return found
 
 
 _TENSORS = ("digests", "vectors", "truncated")

@@ -75,7 +75,7 @@ class Neighbours:
             Neighbour(
                 self._rows[n].uri,
                 (self._rows[n].title or self._rows[n].text)[:SHOWN],
-                str(self._rows[n].label),
+                ", ".join(self._rows[n].labels),
                 self._rows[n].split,
                 float(cosines[n]),
             )

@@ -16,7 +16,15 @@ import msgspec
 import numpy as np
 
 from ml import no_telemetry  # noqa: F401 - must come before openvino
-from ml.artifact import ArtifactError, EncoderManifest, check_files, load_manifest, read_tensors
+from ml.artifact import (
+    ArtifactError,
+    EncoderManifest,
+    check_files,
+    load_manifest,
+    read_file,
+    read_tensors,
+)
+from ml.sealing import is_file_sealed
 
 RuntimeName = Literal["auto", "openvino", "tensorflow"]
 Precision = Literal["auto", "f32", "bf16"]
@@ -65,7 +73,7 @@ class OpenVINORuntime:
             "PERFORMANCE_HINT": "THROUGHPUT",
         }
         try:
-            model = core.read_model(encoder / "encoder.xml")
+            model = read_ir(core, encoder)
             compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise ArtifactError(f"{encoder / 'encoder.xml'}: OpenVINO cannot run it") from error
@@ -85,6 +93,14 @@ class OpenVINORuntime:
             return np.array(request.infer([ids, mask])[0], dtype=np.float32)
         finally:
             self._idle.put(request)
+
+
+def read_ir(core: Any, encoder: Path) -> Any:
+    """Read an encoder's IR, sealed or plain; raises ArtifactError, RuntimeError where it is none."""
+    files = encoder / "encoder.xml", encoder / "encoder.bin"
+    if any(is_file_sealed(file) for file in files):
+        return core.read_model(*map(read_file, files))
+    return core.read_model(files[0])  # by its path, so that the weights are mapped, not copied
 
 
 class TensorFlowRuntime:

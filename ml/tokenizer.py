@@ -10,7 +10,7 @@ import numpy as np
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from ml.artifact import ArtifactError
+from ml.artifact import ArtifactError, read_file
 from ml.charsmap import compile_map
 from ml.passages import Span
 
@@ -64,7 +64,9 @@ class Tokenizer:
     def load(cls, path: Path, window: int) -> Tokenizer:
         """Read a tokenizer.json; raises ArtifactError where it is none."""
         try:
-            inner = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+            inner = tokenizers.Tokenizer.from_str(read_file(path).decode())
+        except ArtifactError:
+            raise
         except Exception as error:  # the library raises Exception itself
             raise ArtifactError(f"{path}: not a tokenizer ({error})") from error
         return cls(inner, window)

@@ -8,6 +8,7 @@ never waits for the engine, Redis or the disk: those run in the one worker threa
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ import faust
 
 from infra import metrics, names
 from infra.settings import Settings
+from ml import sealing
 from stream import account, heartbeat
 from stream.cache_server import CacheServer
 from stream.continuity import Continuity
@@ -55,7 +57,8 @@ class Agent:
         engine = EngineClient(settings.engine_address, standby=True)
         self._serving = Serving(settings.home, engine, Rollout(settings.engine_address))
         self._ledger = Ledger(settings)
-        server = CacheServer(settings.cache, settings.cache_timeout_ms)
+        ring = functools.partial(sealing.find_ring, settings.home)
+        server = CacheServer(settings.cache, settings.cache_timeout_ms, ring)
         self._pipeline = Pipeline(
             self._ledger,
             EmbeddingCache(server),

@@ -19,6 +19,7 @@ from infra.cli import (
     encoders,
     explaining,
     jobs,
+    keys,
     material,
     models,
     rescoring,
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (system, checks, data, material, models, jobs, encoders, explaining, rescoring):
+for group in (system, checks, data, material, models, jobs, encoders, explaining, rescoring, keys):
     group.register(app)
 
 

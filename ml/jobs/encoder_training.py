@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ml.artifact import EncoderManifest, check_files, encoder_path, read_tensors
+from ml.artifact import EncoderManifest, check_files, encoder_path, read_file, read_tensors
 from ml.checkpoints import Checkpoints, Position
 from ml.conversion import TOKENIZER, WEIGHTS, save_encoder
 from ml.descent import Task, Watching, descend
@@ -40,7 +40,7 @@ class Material:
         self.config = msgspec.convert(manifest.config, EncoderConfig)
         self.weights = read_tensors(path / WEIGHTS)
         self.window = min(window or manifest.window, self.config.length)
-        self.tokenizer_json = (path / TOKENIZER).read_bytes()
+        self.tokenizer_json = read_file(path / TOKENIZER)
         self._tokenizer = Tokenizer.load(path / TOKENIZER, self.window)
 
     def tokenize(self, texts: list[str]) -> list[np.ndarray]:
