@@ -17,8 +17,8 @@ from infra.settings import Settings
 from ml.artifact import ArtifactError
 from stream.kafka import KafkaUnavailable
 from tests.bench import engine, machine, stream
-from tests.bench.engine_latency import NoEngine
 from tests.bench.figures import Figure, show
+from tests.bench.lone_engine import NoEngine
 from tests.bench.system import NotStarted
 
 GROUPS: dict[str, Callable[[Settings, Console], list[Figure]]] = {

@@ -54,7 +54,7 @@ class Contestant:
 
 
 def measure(settings: Settings, console: Console) -> list[Figure]:
-    """Return the group's figures; raises ArtifactError, engine_latency.NoEngine."""
+    """Return the group's figures; raises ArtifactError, lone_engine.NoEngine."""
     texts = corpus.read(settings.assets)
     model = list_models(settings.assets, CLASSIFIER)[-1]
     head = Head.load(model_path(settings.assets, model.name))

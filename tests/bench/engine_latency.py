@@ -7,28 +7,23 @@ come by themselves, a Poisson process, and latency counts from when each was due
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from infra.settings import ROOT, Settings
+from infra.settings import Settings
 from ml.artifact import encoder_path
 from ml.embedder import Embedder
 from stream.engine_client import EngineClient
 from tests.bench.corpus import Supply
 from tests.bench.figures import Figure
 from tests.bench.load import arrivals, percentile
+from tests.bench.lone_engine import lone_engine
 
 CALLERS = 64
 SHARE = 0.7
@@ -36,11 +31,6 @@ ROUNDS = 3
 ALONE = 200
 CAPACITY_S = 4.0
 LOAD_S = 12.0
-START_S = 60.0
-
-
-class NoEngine(RuntimeError):
-    """The engine process did not start; the message holds the end of its log."""
 
 
 def measure(
@@ -48,7 +38,7 @@ def measure(
 ) -> Figure:
     """Return p99 at 70 % of capacity / the mean of a text alone; `home` holds the encoder.
 
-    Raises NoEngine.
+    Raises lone_engine.NoEngine.
     """
     bare = Embedder(
         encoder_path(home, encoder),
@@ -59,7 +49,7 @@ def measure(
     )
     ratios = []
     supply = Supply(texts)  # the engine remembers vectors for some seconds
-    with _engine(settings, home) as address, Callers(address, encoder) as callers:
+    with lone_engine(settings, home) as engine, Callers(engine.address, encoder) as callers:
         _alone(bare, supply.take(ALONE))
         callers.capacity(supply.take(CALLERS * 16))
         for n in range(ROUNDS):
@@ -134,36 +124,3 @@ class Callers:
             time.sleep(max(0.0, started + at - time.perf_counter()))
             answers.append(self._threads.submit(self._ask, text))
         return [a.result() - started - at for a, at in zip(answers, due, strict=True)]
-
-
-@contextmanager
-def _engine(settings: Settings, home: Path) -> Iterator[str]:
-    """Run the engine alone, which then reports to nobody; yields its address when it answers."""
-    own = replace(settings, home=home, process="engine", engine="")
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "stream.engine_process"],
-            cwd=ROOT,
-            env={**os.environ, **own.environ()},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            _wait_for(own.engine_address, process)
-        except NoEngine as error:
-            log.seek(0)
-            raise NoEngine(f"{error}: {log.read()[-1500:].decode(errors='replace')}") from error
-        else:
-            yield own.engine_address
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    socket_file = Path(address.removeprefix("unix:"))
-    deadline = time.monotonic() + START_S
-    while not socket_file.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise NoEngine(f"no engine at {address}")
-        time.sleep(0.1)
