@@ -35,6 +35,9 @@ MOST_LOSS = 0.003
 LEAST_SPEEDUP = 1.05
 """Of a compressed encoder over its parent, timed interleaved: less is within the noise."""
 
+LEAST_SAVING = 0.2
+"""Of a pruned encoder's bytes once compressed: zeros save there, and no time."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -116,6 +119,22 @@ def gate_speed(ratio: float) -> list[Refusal]:
             champion=1.0,
             margin=LEAST_SPEEDUP - 1,
             text=text,
+        )
+    ]
+
+
+def gate_size(saved: float) -> list[Refusal]:
+    """Return why a pruned encoder gains nothing; `saved` is its share of the compressed bytes."""
+    if saved >= LEAST_SAVING:
+        return []
+    return [
+        Refusal(
+            what="size",
+            name="size",
+            candidate=saved,
+            champion=0.0,
+            margin=LEAST_SAVING,
+            text=f"it saves {saved:.0%} of the compressed bytes, below {LEAST_SAVING:.0%}",
         )
     ]
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from ml import evaluation_report
 from ml.artifact import ModelManifest, model_path
@@ -78,6 +79,20 @@ def conclude(
     return found
 
 
+def amend(
+    specification: Specification, against: Sequence[Refusal], speedup: float | None = None
+) -> None:
+    """Add to the run's report what a job found after `conclude`; raises ReportError, OSError."""
+    if not specification.run:
+        return
+    home = Path(specification.home)
+    found = evaluation_report.read(home, specification.run)
+    refusals = [*found.verdict.refusals, *against]
+    verdict = replace(found.verdict, deployable=not refusals, refusals=refusals)
+    found = replace(found, verdict=verdict, speedup=speedup)
+    evaluation_report.write(home, specification.run, found)
+
+
 def traits_of(dataset: Dataset) -> Traits:
     """Return what is known of the test articles."""
     rows = dataset.test_rows
@@ -91,7 +106,8 @@ def traits_of(dataset: Dataset) -> Traits:
 
 def over_time(candidate: Candidate, dataset: Dataset) -> TimeOrdered | None:
     """Fit and test by time; None where that cannot be done."""
-    if candidate.embeddings is None or candidate.answers.several:
+    one_label = all(len(row.labels) == 1 for row in dataset.rows)
+    if candidate.embeddings is None or candidate.answers.several or not one_label:
         return None
     published = [row.published_at for row in dataset.rows]
     return time_ordered(candidate.embeddings, dataset.labels, published)

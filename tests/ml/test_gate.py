@@ -6,7 +6,7 @@ import numpy as np
 
 from ml.evaluation import Answers
 from ml.evaluation_report import Refusal
-from ml.gate import gate, gate_speed, gate_twin
+from ml.gate import gate, gate_size, gate_speed, gate_twin
 
 LABELS = ["earn", "acq", "ship"]
 TRUTH = ["earn"] * 60 + ["acq"] * 20 + ["ship"] * 20
@@ -154,3 +154,8 @@ def test_a_compressed_encoder_must_be_faster_here() -> None:
         "it is 1.049 times as fast as the encoder it was made from, on this processor; "
         "1.05 is the least that pays for another version"
     ]
+
+
+def test_a_pruned_encoder_must_be_smaller() -> None:
+    assert gate_size(0.2) == []
+    assert [r.text for r in gate_size(0.19)] == ["it saves 19% of the compressed bytes, below 20%"]

@@ -11,6 +11,9 @@ import pytest
 from ml import artifact, evaluation_report
 from ml.datasets import Row, Split, save_dataset
 from ml.evaluation_report import Evaluation, Flip
+from ml.gate import gate_speed
+from ml.jobs.judging import amend
+from ml.jobs.specification import Specification
 from tests.ml.test_job import job
 
 STORIES = {
@@ -124,3 +127,13 @@ def test_the_same_evaluation_gives_the_same_report(home: Path, champion: str) ->
         found = evaluation_report.read(home, run)
         reports.append(msgspec.structs.replace(found, run=None, at=""))
     assert reports[0] == reports[1]
+
+
+def test_what_a_job_finds_afterwards_is_in_its_report(home: Path, champion: str) -> None:
+    _, status = job(home, job="evaluate", classifier="desk", model=champion, run="fifth")
+    assert status == 0
+    asked = Specification(job="compress", home=str(home), run="fifth")
+    amend(asked, gate_speed(0.97), 0.97)
+    found = evaluation_report.read(home, "fifth")
+    assert (found.verdict.deployable, found.speedup) == (False, 0.97)
+    assert [refusal.what for refusal in found.verdict.refusals] == ["speed"]
