@@ -78,7 +78,8 @@ def descend(
     watching = watching or Watching()
     counts = [len(task.plan(epoch)) for epoch in range(recipe.epochs)]
     steps = sum(counts)
-    moving = optimiser(recipe, steps, task.variables)
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    moving = optimiser(recipe, steps, task.variables, replicas)
     take_step = _step(task, moving)
     state = [*task.variables, *moving.variables, *task.state]
     position = Position()
@@ -100,7 +101,8 @@ def descend(
         batches = task.plan(position.epoch)
         while position.batch < len(batches):  # 2
             draw = generator(recipe.seed, position.epoch, position.batch, 2)
-            loss = float(take_step(*task.inputs(batches[position.batch], draw)))
+            shards = shared(batches[position.batch], replicas)
+            loss = take_step([task.inputs(shard, draw) for shard in shards])
             if not np.isfinite(loss):
                 raise ValueError(f"the loss is {loss} at step {position.step}: lower the rate")
             position = msgspec.structs.replace(
@@ -158,17 +160,48 @@ def _judged(position: Position, score: float | None, recipe: Recipe, *, late: bo
     )
 
 
-def _step(task: Task, moving: Any) -> Callable[..., Any]:
-    variables = list(task.variables)
+def shared(batch: np.ndarray, replicas: int) -> list[np.ndarray]:
+    """Cut a batch into nearly equal shards, one a device; all get it whole where it is too small."""
+    return np.array_split(batch, replicas) if len(batch) >= replicas else [batch] * replicas
 
-    def step(*inputs: Any) -> Any:
+
+def _step(task: Task, moving: Any) -> Callable[[list[Inputs]], float]:
+    """Return a step on one shard a device: the gradients' mean moves the weights on all of them."""
+    variables = list(task.variables)
+    strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+
+    def one(*inputs: Any) -> Any:
         with tf.GradientTape() as tape:
             loss = task.loss(*inputs)
-        moving.apply(tape.gradient(loss, variables))
+        # A table's gradient comes as slices, and Keras takes the norm of these for the table's.
+        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
+        if replicas > 1:
+            everywhere = tf.distribute.get_replica_context()
+            # Keras clips, to a share of the limit, and then sums: once more over the replicas.
+            gradients = everywhere.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+            gradients = [gradient / replicas for gradient in gradients]
+        moving.apply(gradients)
         return loss
 
-    compiled: Callable[..., Any] = tf.function(step, input_signature=list(task.signature))
-    return compiled
+    if replicas == 1:
+        compiled = tf.function(one, input_signature=list(task.signature))
+        return lambda shards: float(compiled(*shards[0]))
+
+    together = tf.function(lambda inputs: strategy.run(one, inputs), reduce_retracing=True)
+
+    def take(shards: list[Inputs]) -> float:
+        tensors = [[tf.constant(array) for array in shard] for shard in shards]
+        inputs = tuple(
+            strategy.experimental_distribute_values_from_function(
+                lambda context, n=n: tensors[context.replica_id_in_sync_group][n]
+            )
+            for n in range(len(tensors[0]))
+        )
+        losses = together(inputs)
+        return float(strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None))
+
+    return take
 
 
 def _restore(state: Sequence[Any], tensors: dict[str, np.ndarray]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,3 +42,21 @@ def computing_in(precision: Precision) -> Iterator[str]:
         yield "mixed_bfloat16" if mixed else "float32"
     finally:
         keras.mixed_precision.set_dtype_policy(before)
+
+
+def gpus() -> list[str]:
+    """Return the names of this machine's GPUs."""
+    return [f"GPU:{n}" for n in range(len(tf.config.list_physical_devices("GPU")))]
+
+
+@contextmanager
+def several(devices: Sequence[str]) -> Iterator[None]:
+    """Let what is built meanwhile be trained on all `devices`, a shard of every batch on each."""
+    if len(devices) < 2:
+        yield
+        return
+    strategy = tf.distribute.MirroredStrategy(
+        list(devices), cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        yield

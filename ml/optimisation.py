@@ -50,11 +50,15 @@ def schedule(recipe: Recipe, steps: int) -> Any:
     )
 
 
-def optimiser(recipe: Recipe, steps: int, variables: Sequence[Any]) -> Any:
-    """Return the optimiser for `variables`, with its own variables made."""
+def optimiser(recipe: Recipe, steps: int, variables: Sequence[Any], replicas: int = 1) -> Any:
+    """Return the optimiser for `variables`, with its own variables made.
+
+    With several `replicas` it is given a share of the gradient in each, and Keras sums after it
+    clips.
+    """
     options = {
         "learning_rate": schedule(recipe, steps),
-        "global_clipnorm": recipe.clip,
+        "global_clipnorm": recipe.clip / replicas,
         "weight_decay": recipe.decay,
     }
     if recipe.optimiser == "sgd":

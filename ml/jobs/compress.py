@@ -19,7 +19,7 @@ from ml.artifact import EncoderManifest, encoder_path, find_encoder, list_encode
 from ml.checkpoints import Position
 from ml.compression import compare_speed, quantize
 from ml.descent import Task, prepare
-from ml.devices import computing_in
+from ml.devices import computing_in, gpus, several
 from ml.distillation import distillation, every_other
 from ml.encoder import Encoder, build
 from ml.finetuning import Labelled, TrainedHead, classification
@@ -87,7 +87,7 @@ def _retrained(
     data = Labelled(material.tokenize(dataset.texts), label_indices(dataset, labels))
     start = start_of(specification, report, parent, dataset, labels)
     prepare(recipe.seed)
-    with computing_in(specification.precision) as policy:
+    with computing_in(specification.precision) as policy, several(gpus()):
         encoder = build(material.config, material.weights)
         if method == "aware":
             simulate(encoder)
@@ -121,7 +121,7 @@ def _taught(
     config, weights = material.config, material.weights
     if method == "shallow":
         config, weights = every_other(config, weights)
-    with computing_in(specification.precision) as policy:
+    with computing_in(specification.precision) as policy, several(gpus()):
         encoder = build(config, weights)
         task = distillation(
             encoder,

@@ -13,7 +13,7 @@ import numpy as np
 from ml.artifact import EncoderManifest, find_encoder, list_encoders
 from ml.checkpoints import Position
 from ml.descent import prepare
-from ml.devices import computing_in
+from ml.devices import computing_in, gpus, several
 from ml.encoder import build
 from ml.finetuning import Labelled, TrainedHead, classification
 from ml.jobs import train
@@ -81,7 +81,7 @@ def tune(
     data = Labelled(material.tokenize(dataset.texts), label_indices(dataset, labels))
     start = None if table else start_of(specification, report, parent, dataset, labels)
     prepare(recipe.seed)
-    with computing_in(specification.precision) as policy:
+    with computing_in(specification.precision) as policy, several(gpus()):
         encoder = build(material.config, material.weights)
         head = TrainedHead(material.config.width, len(labels), start)
         task = classification(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ml.checkpoints import Position
 from ml.descent import prepare
-from ml.devices import computing_in
+from ml.devices import computing_in, gpus, several
 from ml.encoder import build
 from ml.jobs.encoder_training import Material, keep_encoder, run_training, unlabelled, wished
 from ml.jobs.material import Dataset, champion_of, load_rows
@@ -56,7 +56,7 @@ def _pretrain(
     home = Path(specification.home)
     prepare(recipe.seed)
     material = Material(home, start, specification.training.window)
-    with computing_in(specification.precision) as policy:
+    with computing_in(specification.precision) as policy, several(gpus()):
         encoder = build(material.config, material.weights)
         sequences = material.tokenize(unlabelled(dataset))
 

@@ -13,7 +13,7 @@ import pytest
 from infra.settings import ROOT
 from ml.checkpoints import Checkpoints, Position, TrainingRuns
 
-KILLS = 3
+KILLS = 2
 STEPS = 40  # of the victim: 4 epochs of 80 articles in batches of 8
 
 
