@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.evaluation import Answers, per_label
+from ml.evaluation import Answers, micro_f1, per_label
 from ml.evaluation_pairs import Pairs, pairs
 from ml.evaluation_report import Refusal
 from ml.evaluation_slices import PROTECTED, large
@@ -140,22 +140,19 @@ def gate_size(saved: float) -> list[Refusal]:
 
 
 def _overall(candidate: Answers, champion: Answers, margin: float) -> list[Refusal]:
-    got, best = float(candidate.right.mean()), float(champion.right.mean())
+    """Compare accuracy; of heads of several labels micro-F1, as one wrong of five is not all wrong."""
+    if candidate.several or champion.several:
+        name, got, best = "micro-F1", micro_f1(candidate), micro_f1(champion)
+    else:
+        name, got, best = "accuracy", float(candidate.right.mean()), float(champion.right.mean())
     if got >= best - margin:
         return []
     text = (
-        f"accuracy {got:.4f} is below {best - margin:.4f} "
+        f"{name} {got:.4f} is below {best - margin:.4f} "
         f"(the champion's {best:.4f} less the margin {margin})"
     )
     return [
-        Refusal(
-            what="overall",
-            name="accuracy",
-            candidate=got,
-            champion=best,
-            margin=margin,
-            text=text,
-        )
+        Refusal(what="overall", name=name, candidate=got, champion=best, margin=margin, text=text)
     ]
 
 

@@ -159,3 +159,17 @@ def test_a_compressed_encoder_must_be_faster_here() -> None:
 def test_a_pruned_encoder_must_be_smaller() -> None:
     assert gate_size(0.2) == []
     assert [r.text for r in gate_size(0.19)] == ["it saves 19% of the compressed bytes, below 20%"]
+
+
+def test_heads_of_several_labels_are_compared_by_micro_f1() -> None:
+    truth = [["earn", "acq"]] * 10
+    scores = np.full((10, 3), 0.5)
+
+    def several(*marked: bool) -> Answers:
+        return Answers.of(truth, scores, LABELS, np.array([marked] * 10), several=True)
+
+    found = gate(several(True, False, False), several(True, True, False), {}, 0.1)
+    assert found[0].text == (
+        "micro-F1 0.6667 is below 0.9000 (the champion's 1.0000 less the margin 0.1)"
+    )
+    assert [refusal.name for refusal in found] == ["micro-F1", "acq"]
