@@ -104,6 +104,9 @@ class Settings:
     encryption: bool = setting(
         False, "seal vectors, datasets and artifacts at rest; keys.json is made at the first start"
     )
+    job_memory_mb: int = setting(
+        0, "a job whose processes take more together is killed; 0: no limit", at_least=0
+    )
     explainer_idle_s: float = setting(
         300.0, "a worker's explainer (600 MB) that nobody asks ends after this long", at_least=1.0
     )

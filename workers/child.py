@@ -7,6 +7,7 @@ nobody records. It sees neither our settings nor our secrets: `ml` reads no envi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -19,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+
+import psutil
 
 from infra.settings import PREFIX, ROOT
 
@@ -114,6 +117,24 @@ class Child:
             return event
         self._log.write(line + b"\n")
         return None
+
+    def memory_mb(self) -> int:
+        """Return what the job and all that it started hold in memory, shared pages counted once.
+
+        Proportional shares (PSS), because a job's own children share the libraries with it.
+        """
+        held = 0
+        for process in self._group():
+            with contextlib.suppress(psutil.Error):
+                held += process.memory_full_info().pss
+        return held // 2**20
+
+    def _group(self) -> list[psutil.Process]:
+        try:
+            leader = psutil.Process(self.pid)
+            return [leader, *leader.children(recursive=True)]
+        except psutil.Error:
+            return []
 
     def note(self, text: str) -> None:
         """Add a line to the job's log."""

@@ -153,6 +153,18 @@ def release(held: Claim) -> bool:
     )
 
 
+@stamina.retry(on=DATABASE_AWAY, attempts=None, timeout=RECORD_S)
+def requeue(held: Claim) -> Ending | None:
+    """Queue a run again whose job was killed; its failure where it has been so too often."""
+    run = _held(held).first()
+    if run is None:
+        return None
+    if run.attempts >= most_attempts(run.job):
+        return failed(f"killed by SIGKILL (attempt {run.attempts} of {most_attempts(run.job)})")
+    _held(held).update(state=Run.State.QUEUED, token="", progress_at=Now())
+    return None
+
+
 def take_over(lease_s: float, resend_s: float = RESEND_S) -> list[Run]:
     """Find the runs that nobody works on, and return those whose task must be sent (again).
 

@@ -23,7 +23,7 @@ from stream.kafka import KafkaUnavailable
 from workers import claims, specification
 from workers.child import JOB, Event
 from workers.claims import Claim, Ending
-from workers.supervision import Fenced, Stopped, Watch, watch
+from workers.supervision import Fenced, Killed, Stopped, Watch, watch
 
 CANNOT_START = (specification.NothingServes, KafkaUnavailable)
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def perform(
     held = claims.claim(run, str(folder / "log"))  # 2
     if held is None:
         return None
-    setup = Watch(command, settings.task_limit_s, settings.lease_s, stopping=stopping)
+    setup = _watch(settings, command, stopping=stopping)
     return _carry_out(held, full, folder, setup)
 
 
@@ -66,9 +66,15 @@ def perform_now(
     full = _complete(settings, run, spec)  # 1
     folder = _folder(settings, run)
     held = claims.begin(run, spec, by, str(folder / "log"))  # 2
-    setup = Watch(command, settings.task_limit_s, settings.lease_s, on_event=on_event)
+    setup = _watch(settings, command, on_event=on_event)
     _carry_out(held, full, folder, setup)
     return Run.objects.get(pk=run)
+
+
+def _watch(settings: Settings, command: Sequence[str], **more: Any) -> Watch:
+    return Watch(
+        command, settings.task_limit_s, settings.lease_s, memory_mb=settings.job_memory_mb, **more
+    )
 
 
 def _folder(settings: Settings, run: uuid.UUID) -> Path:
@@ -92,6 +98,9 @@ def _carry_out(held: Claim, full: Event | Ending, folder: Path, setup: Watch) ->
     except Stopped:
         claims.release(held)
         return None
+    except Killed:
+        ending = claims.requeue(held)
+        return _record(held, ending) if ending else None
     except Fenced:
         log.warning("run %s was taken over: its job was killed, nothing recorded", held.run)
         return None

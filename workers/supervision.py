@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from console.runs.models import Run
+from infra.names import ENCODER_JOBS
 from workers import claims
 from workers.child import Child, Event
 from workers.claims import Claim, Ending, Order
 
 READ_S = 0.25  # how long the watch waits for the job's next line
 WRITE_S = 0.5  # at most two writes a second, however chatty the job
+WEIGH_S = 1.0  # between two looks at the memory of a job's processes
 SILENT_S = 2.0  # a silent job's row is written too: that reads the cancel request
 JUDGES_ONLY = "evaluate"  # makes no candidate, so there is nothing to refuse
 log = logging.getLogger(__name__)
@@ -30,12 +32,14 @@ class Watch:
     """What one watch needs: the job's command, its limits, and whom to tell.
 
     `limit_s`: the job is killed after so long. `lease_s`: a row not written for so long is lost.
+    `memory_mb`: it is killed where its processes take more together; 0: no limit.
     `stopping` tells that the worker has been asked to end; `on_event` gets every event.
     """
 
     command: Sequence[str]
     limit_s: float
     lease_s: float
+    memory_mb: int = 0
     stopping: Callable[[], bool] = lambda: False
     on_event: Callable[[Event], None] = lambda _event: None
 
@@ -80,6 +84,10 @@ class Stopped(Exception):
     """The worker was asked to end: the run goes back into the queue."""
 
 
+class Killed(Exception):
+    """Somebody killed the job, not we: where it has a checkpoint it can go on from there."""
+
+
 class Fenced(Exception):
     """The run belongs to somebody else now: stop, and write nothing more."""
 
@@ -87,7 +95,8 @@ class Fenced(Exception):
 def watch(held: Claim, specification: Event, folder: Path, setup: Watch) -> Ending:
     """Run the job and return how it ended; leaves no process behind, whatever happens.
 
-    Raises Stopped where `setup.stopping` says so, Fenced where the claim was lost.
+    Raises Stopped where `setup.stopping` says so, Fenced where the claim was lost, Killed where the
+    job of a kind that goes on from checkpoints was ended by a SIGKILL that was not ours.
     """
     progress = Progress()
     with Child(setup.command, specification, folder) as child:
@@ -95,6 +104,9 @@ def watch(held: Claim, specification: Event, folder: Path, setup: Watch) -> Endi
         code = child.kill()
         for event in child.drain():
             _tell(event, progress, setup)
+        if ending is None and code == -signal.SIGKILL and specification["job"] in ENCODER_JOBS:
+            child.note("killed by SIGKILL; it goes on from its last checkpoint")
+            raise Killed
         if ending is None:
             ending = _ending(specification["job"], code, progress.last)
         if ending.state in (Run.State.FAILED, Run.State.CANCELLED):
@@ -108,6 +120,7 @@ def _follow(child: Child, held: Claim, progress: Progress, setup: Watch) -> Endi
     """Read the job until it ends (None) or must be ended (why)."""
     until = time.monotonic() + setup.limit_s
     written, changed = time.monotonic(), False
+    weighed = 0.0
     while not child.ended:
         for event in child.read(READ_S):
             changed |= _tell(event, progress, setup)
@@ -116,6 +129,13 @@ def _follow(child: Child, held: Claim, progress: Progress, setup: Watch) -> Endi
             raise Stopped
         if now >= until:
             return claims.failed(f"killed: it ran longer than {setup.limit_s:g} s")
+        if setup.memory_mb and now >= weighed + WEIGH_S:
+            weighed = now
+            if (used := child.memory_mb()) > setup.memory_mb:
+                return claims.failed(
+                    f"killed: its processes took {used:,} MB; the limit "
+                    f"WIREROOM_JOB_MEMORY_MB is {setup.memory_mb:,}"
+                )
         if now - written < (WRITE_S if changed else min(SILENT_S, setup.lease_s / 4)):
             continue
         written, changed = now, False

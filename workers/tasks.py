@@ -24,13 +24,22 @@ from workers.app import app, settings
 
 stopping = threading.Event()
 running: set[str] = set()
+one_encoder = threading.Lock()
 rescoring_now = threading.Lock()
 log = logging.getLogger(__name__)
 
 
 @app.task(name=names.TASK_RUN)
 def run(run_id: str) -> None:
-    """Run a queued run; nothing happens where it is not queued."""
+    """Run a queued run; nothing happens where it is not queued.
+
+    One that rebuilds an encoder waits while another does in this worker, so that there is always
+    room for a head, which takes seconds. A job that was killed and has checkpoints is sent again.
+    """
+    entered = Run.objects.filter(pk=run_id).first()
+    heavy = entered is not None and names.queue_of(entered.job) == names.QUEUE_ENCODERS
+    if heavy and not one_encoder.acquire(blocking=False):
+        return  # upkeep sends it again
     running.add(run_id)
     try:
         jobs.perform(
@@ -38,6 +47,18 @@ def run(run_id: str) -> None:
         )
     finally:
         running.discard(run_id)
+        if heavy:
+            one_encoder.release()
+    if heavy and not stopping.is_set():
+        send_next()
+
+
+def send_next() -> None:
+    """Send the oldest queued run that rebuilds an encoder: this worker has room for it now."""
+    queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at")
+    heavy = (run for run in queued if names.queue_of(run.job) == names.QUEUE_ENCODERS)
+    if (oldest := next(heavy, None)) is not None:
+        send(oldest)
 
 
 @app.task(name=names.TASK_SCHEDULED)

@@ -53,7 +53,7 @@ class Evaluator:
         self._well.pop(key, None)
         if alert is not None:
             if alert.detail != finding.detail:
-                Alert.objects.filter(id=alert.id).update(detail=finding.detail)
+                Alert.objects.filter(id=alert.id).update(detail=finding.detail, link=finding.link)
             return
         if not finding.broken:
             self._broken.pop(key, None)
@@ -70,6 +70,7 @@ class Evaluator:
             title=finding.title,
             detail=finding.detail,
             todo=finding.todo,
+            link=finding.link,
             raised_at=now,
         )
         try:
@@ -100,6 +101,7 @@ def message(alert: Alert) -> dict[str, Any]:
         "title": alert.title,
         "detail": alert.detail,
         "todo": alert.todo,
+        "link": alert.link,
         "raised_at": timestamp(alert.raised_at),
         "resolved_at": timestamp(alert.resolved_at) if alert.resolved_at else None,
     }

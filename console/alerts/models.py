@@ -14,6 +14,7 @@ class Alert(models.Model):
     title = models.CharField(max_length=250)
     detail = models.TextField(help_text="with the numbers, as of the last evaluation")
     todo = models.TextField(help_text="what to do next")
+    link = models.CharField(max_length=200, blank=True, help_text="of the page that shows more")
     raised_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
 

@@ -43,6 +43,8 @@ class Finding:
     title: str
     detail: str
     todo: str
+    link: str = ""
+    """Path of the console's page that shows more."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _refused(facts: Facts) -> list[Finding] | None:
             detail=f"Run {run.run[:8]}: {run.reasons}",
             todo="What serves goes on serving. Compare the two versions on Models; see whether the "
             "dataset's newest version is sound. Resolved by the job's next run that succeeds.",
+            link=f"/runs/{run.run}/",
         )
         for run in facts.refused
     ]

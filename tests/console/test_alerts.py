@@ -70,7 +70,9 @@ def test_a_refused_candidate_is_told_at_once_with_its_reasons() -> None:
     evaluator = Evaluator(Published())
     refused = Refused("12345678-0", "refit", "accuracy 0.9000 is below 0.9600")
     evaluator.evaluate(Facts(refused=[refused]), NOW)
-    assert Alert.objects.get().detail == "Run 12345678: accuracy 0.9000 is below 0.9600"
+    alert = Alert.objects.get()
+    assert alert.detail == "Run 12345678: accuracy 0.9000 is below 0.9600"
+    assert alert.link == "/runs/12345678-0/"
 
 
 def test_a_difference_of_the_ledger_is_told_in_both_directions() -> None:

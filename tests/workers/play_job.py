@@ -3,7 +3,8 @@
 Each line of `play` is printed as it is, except: `sleep 3`, `exit 4`, `kill`, `family` (starts a
 child that lives long and prints its number), `environment` (prints what it sees of our settings),
 `ignore` (turns SIGTERM off), `spec` (prints the whole specification), `count FILE`
-(adds its number to the file).
+(adds its number to the file), `die FILE 3` (is killed at its first three starts), `grow 100` (takes
+as many megabytes).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+held: list[bytes] = []
 
 
 def main() -> None:
@@ -39,6 +42,16 @@ def main() -> None:
             case "spec":
                 event = {"event": "log", "text": json.dumps(specification)}
                 print(json.dumps(event), flush=True)
+            case "die":  # FILE TIMES: the first starts are killed
+                file_name, times = argument.split()
+                with Path(file_name).open("a+") as file:
+                    file.write("started\n")
+                    file.seek(0)
+                    if len(file.readlines()) <= int(times):
+                        file.flush()
+                        os.kill(os.getpid(), signal.SIGKILL)
+            case "grow":  # MEGABYTES
+                held.append(os.urandom(int(argument) * 2**20))
             case "count":
                 with Path(argument).open("a") as file:
                     file.write(f"{os.getpid()}\n")

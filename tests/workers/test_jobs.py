@@ -24,7 +24,7 @@ from tests.workers.plays import (
     alive,
     wait_for,
 )
-from workers import jobs
+from workers import claims, jobs
 
 Queue = Callable[..., Run]
 
@@ -218,3 +218,45 @@ def test_a_refit_without_kafka_fails_and_says_so(
     assert run.result is not None
     assert "Kafka does not answer" in run.result["text"]
     assert run.result["text"] in Path(run.log_path).read_text()
+
+
+def test_a_killed_job_with_checkpoints_goes_on_until_it_ends_once(
+    installation: Settings, queued: Queue, tmp_path: Path
+) -> None:
+    starts = tmp_path / "starts"
+    run = queued(f"die {starts} 20", SUCCESS, job="finetune")
+
+    for _ in range(21):
+        jobs.perform(installation, run.pk, command=PLAY_JOB)
+
+    run.refresh_from_db()
+    assert (run.state, run.attempts) == ("succeeded", 21)
+    assert jobs.perform(installation, run.pk, command=PLAY_JOB) is None  # it has ended
+
+
+def test_a_job_that_is_killed_each_time_fails_in_the_end(
+    installation: Settings, queued: Queue, tmp_path: Path
+) -> None:
+    run = queued(f"die {tmp_path / 'starts'} 1000", SUCCESS, job="finetune")
+
+    for _ in range(claims.MAX_ATTEMPTS_RESUMED):
+        jobs.perform(installation, run.pk, command=PLAY_JOB)
+
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert run.result is not None
+    assert "killed by SIGKILL (attempt 25 of 25)" in run.result["text"]
+
+
+def test_a_job_that_takes_too_much_memory_is_killed_with_its_reason(
+    installation: Settings, queued: Queue
+) -> None:
+    run = queued("grow 200", "sleep 600")
+    settings = replace(installation, job_memory_mb=100)
+
+    jobs.perform(settings, run.pk, command=PLAY_JOB)
+
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert run.result is not None
+    assert "the limit WIREROOM_JOB_MEMORY_MB is 100" in run.result["text"]
