@@ -1,9 +1,19 @@
 """When one text may take another's embedding: what was measured of an encoder, and its limits.
 
-Similar words are not enough. Of text pairs of similarity 0.8 and more 5 % get different labels from
-the topic head, nearly all where it was not sure of the earlier text either; a single changed word
-tips those. So a bound has two parts: how alike the texts are, and how sure every classifier is of
-what it says of the earlier one.
+Similar words are not enough: where a head is not sure of the earlier text a single changed word
+tips its answer. So a bound has two parts: how alike the texts are, and how sure every classifier is
+of what it says of the earlier one. `python -m tests.bench.near [CORPUS ...]` measures both; for
+minilm-l6 and the topic head, with texts of similarity 0.8 and more:
+
+- Reuters-52 as it is and edited (the command without a corpus), 1,025 pairs: another label in
+  1.95 %. Where the head is 95 % sure of the earlier text (728 pairs): in none, 0.41 % at most (the
+  upper limit at 95 %); cosine's first percentile is 0.877, its median 0.985.
+- An earlier draw that also took the whole of Reuters-21578, headlines of syndicated stories and AG
+  News, much of which the head was not made for, 6,216 pairs: another label in 5.23 %. Where it is
+  95 % sure (3,426): 0.03 %, at most 0.14 %; cosine's first percentile is 0.870.
+
+It was measured with one head of one label an article. For other classifiers `verify` tells whether
+the bound is kept.
 """
 
 from __future__ import annotations
@@ -43,7 +53,7 @@ class Bound:
 MEASURED = {
     # minilm-l6
     "3725520ca1b7ba39a921bac8aed97397a8d41d52457484673bb6ca4a51946592": Bound(
-        window=256, similarity=0.8, confidence=0.9
+        window=256, similarity=0.8, confidence=0.95
     ),
 }
 """By the sha256 of an encoder's weights: what was measured of one encoder holds for no other."""

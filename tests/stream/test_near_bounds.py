@@ -70,7 +70,7 @@ def kept(home: Path, encoder: EncoderManifest) -> str:
 
 def test_the_encoder_of_the_assets_was_measured(assets: Path) -> None:
     newest = list_encoders(assets)[-1]
-    assert Bounds(assets)(newest.id) == Bound(window=256, similarity=0.8, confidence=0.9)
+    assert Bounds(assets)(newest.id) == Bound(window=256, similarity=0.8, confidence=0.95)
 
 
 @pytest.mark.parametrize(
