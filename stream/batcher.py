@@ -161,7 +161,8 @@ class Batcher:
                 by_embedder.setdefault(id(embedder), []).append((embedder, key, tokens))
         for items in by_embedder.values():
             embedder = items[0][0]
-            for places in embedder.plan([tokens for _, _, tokens in items]):
+            # The longest texts come first in a plan; whoever waits longest goes first here.
+            for places in sorted(embedder.plan([tokens for _, _, tokens in items]), key=min):
                 keys = [items[n][1] for n in places]
                 self._planned.append(Batch(embedder, keys, [items[n][2] for n in places]))
 

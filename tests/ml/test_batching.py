@@ -40,8 +40,18 @@ def test_what_does_not_fit_one_batch_is_cut_evenly() -> None:
     assert sizes == [35, 35]
 
 
+def test_what_one_stream_computes_at_once_is_not_shared() -> None:
+    assert batches([10, 12, 9, 11], token_budget=96, streams=2) == [[1, 3, 0, 2]]
+
+
 def test_what_is_too_little_for_every_stream_is_shared_among_them() -> None:
-    assert batches([10, 12, 9, 11], token_budget=96, streams=2) == [[1, 3], [0, 2]]
+    assert batches([128] * 10, token_budget=1024, streams=2) == [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+        [6, 7],
+        [8, 9],
+    ]
     assert batches([10], token_budget=96, streams=2) == [[0]]
 
 

@@ -98,6 +98,13 @@ def test_requests_are_planned_together_and_batched_by_length(batcher: Batcher) -
     assert [len(e.ids) for e in take(batcher).encoded] == [17, 16]
 
 
+def test_whoever_waits_longest_goes_first(batcher: Batcher) -> None:
+    batcher.submit(letters, ["y" * 16], tokens("y" * 16))
+    batcher.submit(letters, ["x" * 64], tokens("x" * 64))
+    assert [len(e.ids) for e in take(batcher).encoded] == [16]
+    assert [len(e.ids) for e in take(batcher).encoded] == [64]
+
+
 def test_a_flood_does_not_overtake_the_texts_before_it(batcher: Batcher) -> None:
     batcher.submit(letters, ["a"], tokens("a"))
     flood = ["x" * 16 + str(n) for n in range(2 * PLANNED)]
