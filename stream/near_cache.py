@@ -83,13 +83,22 @@ class NearCache:
         """Delete all that is kept of killed texts; returns whether the server has confirmed it.
 
         Also where near texts are switched off: they may have been on. A band that another text
-        has taken over meanwhile goes too, which costs that text one encoding.
+        has taken over meanwhile stays.
         """
-        keys = [(f, names.near_signature_key(f, d)) for f in fingerprints for d in digests]
-        doomed = [key for _, key in keys]
-        for (fingerprint, _), payload in zip(keys, self._server.get(doomed), strict=True):
-            if payload is not None:
-                doomed += _band_keys(fingerprint, np.frombuffer(payload, np.uint32))
+        killed = [(f, d) for f in fingerprints for d in digests]
+        doomed = [names.near_signature_key(*one) for one in killed]
+        bands = [
+            (key, digest)
+            for (fingerprint, digest), payload in zip(killed, self._server.get(doomed), strict=True)
+            if payload is not None
+            for key in _band_keys(fingerprint, np.frombuffer(payload, np.uint32))
+        ]
+        held = self._server.get([key for key, _ in bands])
+        doomed += [
+            key
+            for (key, digest), payload in zip(bands, held, strict=True)
+            if payload is None or payload.hex() == digest
+        ]
         return self._server.delete(doomed)
 
     def _candidates(

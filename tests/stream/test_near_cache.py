@@ -88,6 +88,14 @@ def test_a_killed_text_leaves_no_key_even_where_it_is_switched_off(services: Set
     assert found(services, f"LONDON {story(8)}") == []
 
 
+def test_a_killed_text_leaves_the_bands_that_a_later_one_took_over(services: Settings) -> None:
+    earlier, later = story(15), f"{story(15)} and more"
+    encoded(services, earlier)
+    encoded(services, later)
+    assert near(services).forget([ENCODER.fingerprint], [digest(earlier)])
+    assert len(found(services, f"LONDON {later}")) == 1
+
+
 def test_an_embedding_that_is_gone_makes_its_near_texts_a_miss(services: Settings) -> None:
     encoded(services, story(9))
     server = redis.Redis.from_url(services.cache)
