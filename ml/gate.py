@@ -3,9 +3,10 @@
 A candidate is refused where it is worse by more than the margin: overall, on a label or on a
 protected slice. Overall the figures decide. A label or a slice has few articles, where a point of
 accuracy is one headline: there the articles that only one of the two got right must also say that
-it is no accident (McNemar's one-sided mid-p, corrected after Holm, 1979, for how many labels and
-slices are looked at). So a candidate as good as the champion is refused by accident on its labels
-and slices in at most one of twenty cases, and a label that it forgot is found in ten articles.
+it is no accident (McNemar's one-sided mid-p, corrected after Holm, 1979, for how many are looked
+at). So a candidate as good as the champion is refused by accident on a label in at most one of
+twenty cases, and on a slice in at most one of twenty, while a label that it no longer gives is
+found in ten articles.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LEAST_SUPPORT = 10
 """Test articles of a label that is judged alone: with fewer no loss can be told from chance."""
 
 ALLOWANCE = 0.05
-"""The chance that an equally good candidate is refused on some label or slice."""
+"""The chance that an equally good candidate is refused on some label, and on some slice."""
 
 LEAST_AGREEMENT = 0.99
 """Of a quantized encoder's labels with the unquantized one's: below, it is another model."""
@@ -65,8 +66,9 @@ def gate(
     if champion is None:
         return []
     found = _overall(candidate, champion, margin) + _forgotten(candidate, champion)
-    parts = _labels(candidate, champion) + _slices(candidate, champion, slices)
-    return found + [_refusal(part, margin) for part in _beyond_chance(parts, margin)]
+    for parts in (_labels(candidate, champion), _slices(candidate, champion, slices)):
+        found += [_refusal(part, margin) for part in _beyond_chance(parts, margin)]
+    return found
 
 
 def gate_twin(accuracy: float, original: float, agreement: float) -> list[Refusal]:
@@ -178,20 +180,19 @@ def _forgotten(candidate: Answers, champion: Answers) -> list[Refusal]:
 
 
 def _labels(candidate: Answers, champion: Answers) -> list[Part]:
-    """Compare F1 by label; an article counts for a label as right where the label is."""
-    its = per_label(champion)
-    return [
-        Part(
-            "label",
-            label,
-            "F1",
-            row["f1"],
-            its[label]["f1"],  # a label of the truth is a column of both
-            pairs(candidate.correct(label), champion.correct(label)),
-        )
-        for label, row in list(per_label(candidate).items())[: candidate.known]
-        if row["support"] >= LEAST_SUPPORT
-    ]
+    """Compare recall on a label's articles, and precision by who wrongly gave it elsewhere."""
+    mine, its = per_label(candidate), per_label(champion)
+    found = []
+    for n, label in enumerate(candidate.labels[: candidate.known]):
+        if mine[label]["support"] < LEAST_SUPPORT:
+            continue
+        has = candidate.truth[:, n]
+        new, old = candidate.correct(label), champion.correct(label)  # a label of both: it occurs
+        for figure, here in (("recall", has), ("precision", ~has)):
+            both = pairs(new[here], old[here])
+            values = float(mine[label][figure]), float(its[label][figure])
+            found.append(Part("label", label, figure, *values, both))
+    return found
 
 
 def _slices(candidate: Answers, champion: Answers, slices: Mapping[str, np.ndarray]) -> list[Part]:
@@ -234,7 +235,7 @@ def _refusal(part: Part, margin: float) -> Refusal:
     text = (
         f"{part.figure} {part.candidate:.4f} on {part.what} {part.name} is below "
         f"{part.champion - margin:.4f} (the champion's {part.champion:.4f} less the margin "
-        f"{margin}); of its articles {part.pairs.lost} were lost and {part.pairs.won} won"
+        f"{margin}); {part.pairs.lost} articles were lost and {part.pairs.won} won"
     )
     return Refusal(
         what=part.what,

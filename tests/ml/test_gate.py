@@ -51,13 +51,23 @@ def test_a_candidate_beyond_the_margin_is_refused_with_both_figures() -> None:
 def test_a_label_that_got_worse_is_refused_though_the_whole_got_better() -> None:
     champion = confused("earn", 20, "acq")
     assert reasons(confused("ship", 8, "earn"), champion, 0.01) == [
-        "F1 0.7500 on label ship is below 0.9900 (the champion's 1.0000 less the margin 0.01); "
-        "of its articles 8 were lost and 0 won"
+        "precision 0.8824 on label earn is below 0.9900 (the champion's 1.0000 less the margin "
+        "0.01); 8 articles were lost and 0 won",
+        "recall 0.6000 on label ship is below 0.9900 (the champion's 1.0000 less the margin 0.01); "
+        "8 articles were lost and 0 won",
+    ]
+
+
+def test_a_label_given_to_anything_is_refused_for_its_precision() -> None:
+    champion = confused("earn", 20, "acq")
+    assert reasons(confused("earn", 10, "ship"), champion, 0.01) == [
+        "precision 0.6667 on label ship is below 0.9900 (the champion's 1.0000 less the margin "
+        "0.01); 10 articles were lost and 0 won"
     ]
 
 
 def test_a_few_articles_of_a_small_label_are_within_the_allowance() -> None:
-    # 4 of 20: mid-p 0.03, but three labels are looked at.
+    # 4 of 20: mid-p 0.03, but three labels are looked at, in two ways each.
     champion = confused("earn", 20, "acq")
     assert reasons(confused("ship", 4, "earn"), champion, 0.01) == []
 
@@ -86,7 +96,7 @@ def test_a_slice_that_got_worse_is_refused_though_the_whole_got_better() -> None
     language = ["en"] * 60 + ["zh"] * 40
     assert (
         "accuracy 0.7000 on slice language zh is below 0.9900 (the champion's 1.0000 less the "
-        "margin 0.01); of its articles 12 were lost and 0 won"
+        "margin 0.01); 12 articles were lost and 0 won"
     ) in reasons(candidate, champion, 0.01, language=language)
 
 
@@ -99,7 +109,7 @@ def test_time_and_small_slices_are_not_judged() -> None:
     assert [text for text in found if "slice" in text] == []
 
 
-def test_chance_refuses_an_equally_good_candidate_at_most_once_in_twenty() -> None:
+def test_chance_refuses_an_equally_good_candidate_at_most_once_in_ten() -> None:
     # Both wrong on 10 % of the articles, each on others.
     random = np.random.default_rng(1)
     refused = 0
@@ -117,7 +127,7 @@ def test_chance_refuses_an_equally_good_candidate_at_most_once_in_twenty() -> No
             ]
             heads.append(head(said))
         refused += any(r.what != "overall" for r in gate(heads[0], heads[1], slices, 0.005))
-    assert refused <= 10
+    assert refused <= 20  # one in twenty for labels, one in twenty for slices
 
 
 def test_every_refusal_names_its_figures() -> None:
