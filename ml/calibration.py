@@ -75,6 +75,11 @@ def choose_isotonic(logits: np.ndarray, truth: np.ndarray, temperature: float) -
     held = together(came_true)
     if ece(together(bent), held) >= ece(together(plain), held):
         return []
+    return isotonic_of(logits, truth, temperature)
+
+
+def isotonic_of(logits: np.ndarray, truth: np.ndarray, temperature: float) -> Isotonic:
+    """Return the isotonic knots of these logits' claims; arguments as for `fit_temperature`."""
     claims, held = _claims(logits, truth, temperature)
     return fit_isotonic(claims.ravel(), held.ravel())
 

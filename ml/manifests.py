@@ -72,7 +72,8 @@ class ModelManifest(
     the latter has in `thresholds`, in the order of `labels`, the least probability at which each is
     given, and may have in `tree` a parent for some labels. A multinomial head gives no label at
     all below `abstain_below`. `isotonic` are the knots `[[p, ...], [calibrated p, ...]]` of a
-    calibration after the temperature; none where there is the temperature alone.
+    calibration after the temperature; none where there is the temperature alone. `descriptions`
+    are of the labels, for a head that was begun from them.
     """
 
     classifier: str
@@ -94,6 +95,7 @@ class ModelManifest(
     tree: dict[str, str] = {}
     abstain_below: float | None = None
     isotonic: list[list[float]] = []
+    descriptions: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -124,6 +126,7 @@ class ModelManifest(
                 ("tree", self.tree, {}),
                 ("abstain_below", self.abstain_below, None),
                 ("isotonic", self.isotonic, []),
+                ("descriptions", self.descriptions, {}),
             )
             if value != plain
         }

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -34,7 +35,11 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted head: `weights` float32 `(D, L)`, `bias` float32 `(L,)`, in the order of `labels`."""
+    """A fitted head: `weights` float32 `(D, L)`, `bias` float32 `(L,)`, in the order of `labels`.
+
+    Behind a `hidden` layer `(D, H)`, `(H,)` the weights are `(H, L)`. `special` are the manifest's
+    fields that a plain head leaves as they are, `notes` what its metrics say of the fitting.
+    """
 
     labels: list[str]
     weights: np.ndarray
@@ -42,6 +47,16 @@ class Fit:
     temperature: float
     strength: float
     validation_accuracy: float
+    hidden: tuple[np.ndarray, np.ndarray] | None = None
+    special: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return what a head's file holds, by name."""
+        linear = {"weights": self.weights, "bias": self.bias}
+        if self.hidden is None:
+            return linear
+        return linear | {"hidden": self.hidden[0], "hidden_bias": self.hidden[1]}
 
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the logits float32 `(B, L)` before the temperature."""

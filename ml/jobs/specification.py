@@ -43,6 +43,11 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     version) or an id; left out, they are the champion's. `champion` is what serves, which a candidate
     is compared with; `margin` the accuracy it may lie below. `model` is what `evaluate` judges (the
     champion when left out), `wheel` the file that `import` reads. `threads` 0: what is allowed.
+
+    The rest says which head is fitted. `kind` auto: of several labels where some article has not
+    exactly one. `tree` is a parent by label, or says that labels are paths (sport/football).
+    `zero_shot` is a description by label. A best label under `abstain_below` is no answer.
+    `epsilon` asks for a differentially private head.
     """
 
     job: JobName
@@ -59,6 +64,13 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     precision: Precision = "auto"
     threads: int = 0
     training: EncoderTraining = EncoderTraining()
+    kind: Literal["auto", "multinomial", "multilabel"] = "auto"
+    tree: dict[str, str] | Literal["paths"] | None = None
+    zero_shot: dict[str, str] | None = None
+    calibration: Literal["auto", "temperature", "isotonic"] = "temperature"
+    abstain_below: float | None = None
+    epsilon: float | None = None
+    delta: float | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +102,12 @@ def parse(text: bytes) -> Specification:
     ):
         if value is not None and not least <= value <= most:
             raise JobError(f"specification: training.{name} must be {least} to {most}, got {value}")
+    for name, value in (
+        ("abstain_below", specification.abstain_below),
+        ("delta", specification.delta),
+    ):
+        if value is not None and not 0 < value < 1:
+            raise JobError(f"specification: {name} must be between 0 and 1, got {value}")
     if not 0 <= specification.margin < 1:
         raise JobError(f"specification: margin must be 0 to 1, got {specification.margin}")
     return specification
