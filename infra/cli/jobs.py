@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import json
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +31,24 @@ DatasetOption = Annotated[
     str | None, typer.Option(help="A dataset's name (its newest version) or a version's id.")
 ]
 EncoderOption = Annotated[str | None, typer.Option(help="An encoder's name or id.")]
+
+
+class Kind(StrEnum):
+    """How many labels a head gives an article."""
+
+    AUTO = "auto"
+    MULTINOMIAL = "multinomial"
+    MULTILABEL = "multilabel"
+
+
+class Calibration(StrEnum):
+    """How a head's probabilities are made true."""
+
+    AUTO = "auto"
+    TEMPERATURE = "temperature"
+    ISOTONIC = "isotonic"
+
+
 SHOWN_RUNS = 20
 # What a run ends as when nothing is wrong.
 GOOD = ("succeeded", "unchanged")
@@ -49,15 +69,68 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    dataset: DatasetOption = "r8",
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="A dataset's name (its newest version) or a version's id. [default: r8, "
+            "or none with --zero-shot]",
+            show_default=False,
+        ),
+    ] = None,
     classifier: ClassifierOption = "topic",
     encoder: EncoderOption = None,
+    kind: Annotated[
+        Kind, typer.Option(help="One label an article, or any number; auto: as the dataset has.")
+    ] = Kind.AUTO,
+    tree: Annotated[
+        str | None,
+        typer.Option(
+            help="A JSON file with each label's parent, or `paths` where labels are paths like "
+            "sport/football: articles get the labels above theirs too."
+        ),
+    ] = None,
+    zero_shot: Annotated[
+        Path | None,
+        typer.Option(help="A JSON file with each label's description: starts without articles."),
+    ] = None,
+    calibration: Annotated[
+        Calibration, typer.Option(help="What makes confidences true; auto: the better one.")
+    ] = Calibration.TEMPERATURE,
+    abstain_below: Annotated[
+        float | None, typer.Option(help="A best label less certain than this is not given.")
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Differential privacy: the most the head may tell of any one article."),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a head on a dataset's embeddings; prints its figures and the new version."""
-    asked = {"job": "train", "classifier": classifier, "dataset": dataset, "encoder": encoder}
+    asked = {
+        "job": "train",
+        "classifier": classifier,
+        "dataset": dataset or (None if zero_shot else "r8"),
+        "encoder": encoder,
+        "kind": kind.value,
+        "tree": "paths" if tree == "paths" else _label_map(Path(tree)) if tree else None,
+        "zero_shot": _label_map(zero_shot) if zero_shot else None,
+        "calibration": calibration.value,
+        "abstain_below": abstain_below,
+        "epsilon": epsilon,
+    }
     perform(asked, home, as_json=as_json)
+
+
+def _label_map(file: Path) -> dict[str, str]:
+    """Read a JSON object of texts by label; ends the command where it is none."""
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(x, str) for x in found.values()):
+        raise typer.BadParameter(f"{file}: expected one JSON object with a text for each label")
+    return found
 
 
 def refit(
@@ -177,6 +250,7 @@ def _tell(outcome: Any, took_s: float) -> None:
     for key, title in (
         ("accuracy", "accuracy"),
         ("macro_f1", "macro-F1"),
+        ("micro_f1", "micro-F1"),
         ("ece", "calibration error"),
     ):
         if key in figures:
