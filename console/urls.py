@@ -16,6 +16,7 @@ from console.datasets.views import dataset, datasets
 from console.front.views import front, series, status
 from console.live.views import live, stream
 from console.runs.report_page import report, report_json
+from console.runs.schedule import schedule
 from console.runs.views import cancel_run, run, runs, start_run
 from console.versions.views import deploy, rollback, version, versions
 
@@ -39,6 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("datasets/<str:name>/", dataset, name="dataset"),
     path("runs/", runs, name="runs"),
     path("runs/start/", start_run, name="start_run"),
+    path("runs/schedule/", schedule, name="schedule"),
     path("runs/<uuid:number>/", run, name="run"),
     path("runs/<uuid:number>/report/", report, name="report"),
     path("runs/<uuid:number>/report.json", report_json, name="report_json"),

@@ -153,6 +153,15 @@ ENCODER_JOBS = frozenset(("pretrain", "finetune", "compress"))
 """Jobs that train an encoder, with checkpoints: one that is started again goes on."""
 
 
+RETENTION = "retention"
+"""The one job that a worker does itself: it looks at the database and at what is deployed."""
+
+
+def scheduled_name(job: str) -> str:
+    """Return the name of a job's entry in the schedule."""
+    return f"wireroom.{job}"
+
+
 def queue_of(job: str) -> str:
     """Return the queue of a job: those that rebuild an encoder run for minutes, a head's do not."""
     return QUEUE_ENCODERS if job == "quantize" or job in ENCODER_JOBS else QUEUE_HEADS

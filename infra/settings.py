@@ -104,6 +104,9 @@ class Settings:
     encryption: bool = setting(
         False, "seal vectors, datasets and artifacts at rest; keys.json is made at the first start"
     )
+    keep_runs_s: float = setting(
+        7_776_000.0, "runs that ended longer ago are deleted by the retention job", at_least=3600.0
+    )
     job_memory_mb: int = setting(
         0, "a job whose processes take more together is killed; 0: no limit", at_least=0
     )

@@ -3,8 +3,8 @@
     python -m celery -A workers.app worker -l warning --without-gossip --without-mingle
     python -m celery -A workers.app beat -l warning
 
-Nothing else needs to be given: pool, concurrency, queues and the scheduler's file (in the home
-folder's `run`) are set here. Messages carry a run's id or a job's name and nothing more; what is to
+Nothing else needs to be given: pool, concurrency, queues and the scheduler (which reads the
+database, see workers/schedule.py) are set here. Messages carry a run's id or a job's name and nothing more; what is to
 be done, and what has been done, stands in the database row. There is no result backend.
 
 The tasks themselves are in workers/tasks.py, which Celery imports once Django is set up.
@@ -23,7 +23,6 @@ from kombu import Exchange, Queue
 from infra import names
 from infra.settings import Settings, load
 from stream import heartbeat
-from workers import schedule
 from workers.child import JOB
 
 CONCURRENCY = 2  # one job, and beside it a short one or the schedule's ticks
@@ -64,19 +63,17 @@ def configure(settings: Settings) -> dict[str, Any]:
         "worker_concurrency": CONCURRENCY,
         "worker_enable_remote_control": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # What an operator may change lies in the database alone: this is written there at each start.
+        "beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler",
+        "result_expires": None,  # nothing to clean up: no results are kept
         "beat_schedule": {
-            job: {"task": names.TASK_SCHEDULED, "schedule": every_s, "args": [job]}
-            for job, every_s in schedule.periods(settings).items()
-        }
-        | {
             names.RESCORE: {
                 "task": names.TASK_RESCORE,
                 "schedule": settings.rescore_every_s,
                 # Those that a busy worker did not come to would all find the same.
-                "options": {"expires": settings.rescore_every_s},
+                "options": {"expire_seconds": settings.rescore_every_s},
             }
         },
-        "beat_schedule_filename": str(settings.home.resolve() / "run" / "schedule"),
         "timezone": "UTC",
     }
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from console.runs.models import Run
+from infra import names
 from infra.settings import Settings
 from stream.kafka import KafkaUnavailable
-from workers import claims, specification
+from workers import claims, retention, specification
 from workers.child import JOB, Event
 from workers.claims import Claim, Ending
 from workers.supervision import Fenced, Killed, Stopped, Watch, watch
@@ -41,13 +42,40 @@ def perform(
     if row is None:
         log.info("run %s is not queued: somebody has it, or had it", run)
         return None
-    full = _complete(settings, run, {**row.spec, "job": row.job})  # 1
+    asked = {**row.spec, "job": row.job}
+    full = asked if row.job == names.RETENTION else _complete(settings, run, asked)  # 1
     folder = _folder(settings, run)
     held = claims.claim(run, str(folder / "log"))  # 2
     if held is None:
         return None
+    if row.job == names.RETENTION:
+        return _record(held, _retain(settings, folder))
     setup = _watch(settings, command, stopping=stopping)
     return _carry_out(held, full, folder, setup)
+
+
+def _retain(settings: Settings, folder: Path) -> Ending:
+    """Do the retention job, in this process: it deletes files and rows, and computes nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log").open("a", encoding="utf-8") as file:
+
+        def say(text: str) -> None:
+            file.write(f"{text}\n")
+
+        try:
+            swept = retention.sweep(settings, retention.ever_deployed(settings), say)
+        except (KafkaUnavailable, OSError) as error:
+            say(str(error))
+            return claims.failed(str(error))
+        metrics = {
+            "runs": swept.runs,
+            "models": len(swept.models),
+            "encoders": len(swept.encoders),
+            "datasets": len(swept.datasets),
+            "bytes": swept.bytes,
+        }
+        say(f"deleted: {metrics}")
+    return Ending(Run.State.SUCCEEDED, {"event": "result", "metrics": metrics})
 
 
 def perform_now(

@@ -64,7 +64,7 @@ def send_next() -> None:
 @app.task(name=names.TASK_SCHEDULED)
 def scheduled(job: str) -> None:
     """Queue a periodic job's run of this period, unless another scheduler has."""
-    period = schedule.slot(time.time(), schedule.periods(settings)[job])
+    period = schedule.slot(time.time(), schedule.period_s(settings, job))
     entered = claims.enter(job, period, {"job": job}, schedule.BY)
     if entered is not None:
         send(entered)
@@ -106,6 +106,11 @@ def keep_up() -> None:
         finally:
             connection.close()
         stopping.wait(settings.lease_s / 3)
+
+
+@signals.beat_init.connect
+def prepare_schedule(**_: Any) -> None:
+    schedule.prepare(settings)
 
 
 @signals.worker_ready.connect

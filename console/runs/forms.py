@@ -19,6 +19,7 @@ ABOUT = {
     Run.Job.PRETRAIN: "pretrain: the encoder seed on a dataset's texts",
     Run.Job.FINETUNE: "finetune: an encoder on a dataset's labels, and a head on it",
     Run.Job.COMPRESS: "compress: distill an encoder into a faster one, and a head on it",
+    Run.Job.RETENTION: "retention: delete runs and versions that nothing needs",
 }
 NEEDS_DATASET = (Run.Job.TRAIN, Run.Job.EVALUATE, Run.Job.PRETRAIN)
 CLASSIFIER = r"^[a-z0-9][a-z0-9_.-]{0,60}$"

@@ -25,6 +25,7 @@ class Run(models.Model):
         PRETRAIN = "pretrain"
         FINETUNE = "finetune"
         COMPRESS = "compress"
+        RETENTION = "retention"
 
     class State(models.TextChoices):
         QUEUED = "queued"

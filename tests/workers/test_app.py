@@ -39,21 +39,11 @@ def test_a_tasks_server_that_may_evict_is_refused(tmp_path: Path) -> None:
         server.terminate()
 
 
-def test_periodic_jobs_are_two_with_their_stated_periods() -> None:
-    settings = replace(Settings(), refit_every_s=60.0, quantize_every_s=600.0)
-
-    assert {
-        job: (entry["schedule"], entry["args"])
-        for job, entry in configure(settings)["beat_schedule"].items()
-        if "args" in entry
-    } == {"refit": (60.0, ["refit"]), "quantize": (600.0, ["quantize"])}
-
-
 def test_degraded_results_are_looked_for_as_often_as_is_set() -> None:
     settings = replace(Settings(), rescore_every_s=7.0)
 
     assert configure(settings)["beat_schedule"]["rescore"] == {
         "task": "wireroom.rescore",
         "schedule": 7.0,
-        "options": {"expires": 7.0},
+        "options": {"expire_seconds": 7.0},
     }

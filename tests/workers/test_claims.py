@@ -58,7 +58,7 @@ def test_of_eight_workers_one_gets_the_run(queued: Queue) -> None:
 def test_eight_schedulers_make_one_run_per_slot(installation: Settings) -> None:
     made: list[Run | None] = []
     now_s = 1_795_500_000.0  # 2026-11-24T06:00:00Z
-    slot = schedule.slot(now_s + 59, schedule.periods(installation)["refit"])
+    slot = schedule.slot(now_s + 59, schedule.period_s(installation, "refit"))
 
     at_once(lambda: made.append(claims.enter("refit", slot, {"job": "refit"}, "schedule")))
 

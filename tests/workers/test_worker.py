@@ -89,8 +89,7 @@ def test_a_stopped_workers_run_goes_on_with_the_next_worker(
 def test_two_schedulers_give_one_run_per_slot(processes: Processes) -> None:
     processes.worker()
     for name in ("scheduler-1", "scheduler-2"):
-        file = processes.settings.home / "run" / name
-        processes.celery(name, "beat", "--pidfile", "", "--schedule", str(file))
+        processes.celery(name, "beat", "--pidfile", "")
 
     def ticks() -> int:
         return processes.log("worker").count("Task wireroom.scheduled")
