@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos import kinds, table, trial
+from tests.chaos import kinds, standby, table, trial
 from tests.running import running
 
 
@@ -21,13 +21,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=250.0, help="messages a second")
     parser.add_argument("--agents", type=int, default=2)
+    parser.add_argument(
+        "--standby", type=float, metavar="S", help="quantize, and let the twin answer after so long"
+    )
     parser.add_argument("--transactional", action="store_true", help="feed in transactions")
     given = parser.parse_args()
     plan = trial.Plan(given.articles, given.faults, given.seed, given.rate, given.transactional)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         home = Path(folder, "home")
         home.mkdir()
-        roles = kinds.roles(plan.faults)
+        if given.standby:
+            standby.prepare(home, given.standby)
+        roles = kinds.roles(plan.faults, standby=bool(given.standby))
         with running(home, "--agents", str(given.agents), "--only", *roles) as system:
             outcome = trial.run(system, plan, Path(folder))
     print("\n".join(table.lines(outcome)))

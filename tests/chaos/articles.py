@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-Meaning = Literal["article", "bad", "kill"]
+Meaning = Literal["article", "bad", "kill", "rescore"]
 
 WORDS = (10, 40)  # of a text, as long as AG News'
 TITLE_WORDS = 8

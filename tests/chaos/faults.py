@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from ml.artifact import find_encoder
 from tests.chaos import spoiling
 from tests.chaos.kinds import KINDS, SWAPS
 from tests.chaos.versions import Swaps
+from tests.keeping_away import kill_workers
 from tests.running import Running
 
 FREEZE_S = 20.0
 FREEZING = ("freeze", "cachehang")
 GAP = (0.5, 1.5)  # of the mean distance between two faults
+ENCODER = "minilm-l6"  # which serves
 AGENTS_S = 60.0  # for an agent that was struck to be there again
 SIGNALS = {
     "kill": signal.SIGKILL,
@@ -87,6 +90,9 @@ class Faults(threading.Thread):
                 self._signal(kind, names, SIGNALS[kind])
         elif kind in ("join", "leave"):
             self._change_agents(kind)
+        elif kind == "engineworker":
+            self._note(kind, [ENCODER])
+            kill_workers(self._system, find_encoder(self._system.home, ENCODER).id)
         elif kind == "cachehang":
             self._freeze(kind, "cache")
         elif kind == "cachejunk":

@@ -26,7 +26,8 @@ KINDS = {
     "freeze": Kind(5.0),
     "join": Kind(5.0),
     "leave": Kind(5.0),
-    "engine": Kind(5.0),
+    "engine": Kind(5.0),  # with all its workers
+    "engineworker": Kind(5.0),  # the encoder's own alone; a standby lives on
     "cache": Kind(5.0),
     "cachehang": Kind(5.0),
     "cachejunk": Kind(5.0),
@@ -53,7 +54,11 @@ def parse(text: str) -> list[str]:
     return kinds
 
 
-def roles(kinds: list[str]) -> tuple[str, ...]:
-    """Return the roles that must run for these faults to strike somebody."""
+def roles(kinds: list[str], *, standby: bool = False) -> tuple[str, ...]:
+    """Return the roles that must run for these faults to strike somebody.
+
+    With a `standby` those too that have degraded results answered again.
+    """
     needed = {need for kind in kinds if (need := KINDS[kind].needs)}
+    needed |= {"worker", "scheduler"} if standby else set()
     return (*ALWAYS, *sorted(needed))

@@ -33,6 +33,7 @@ class Seen:
     classified_at: float
     seen_at: float
     subjects: list[dict[str, Any]] = field(default_factory=list)
+    degraded: bool = False
 
 
 def consumer(kafka: str, *, committed: bool = True) -> Consumer:
@@ -78,12 +79,14 @@ class Watcher(threading.Thread):
 
 def read_after(kafka: str, start: dict[tuple[str, int], int]) -> list[Seen]:
     """Be the verifier that reads when all is over, from `start` to the last stable offsets."""
-    return list(_read(kafka, start, stable_ends(kafka, [RESULTS, DEADLETTERS])))
+    ends = stable_ends(kafka, [RESULTS, DEADLETTERS])
+    return [parse(message) for message in read(kafka, start, ends)]
 
 
-def _read(
+def read(
     kafka: str, start: dict[tuple[str, int], int], ends: dict[tuple[str, int], int]
-) -> Iterator[Seen]:
+) -> Iterator[Message]:
+    """Yield the committed messages from `start` to `ends`, by topic and partition."""
     reader = consumer(kafka)
     left = {place: end for place, end in ends.items() if end > start[place]}
     reader.assign([TopicPartition(t, p, start[t, p]) for t, p in left])
@@ -92,7 +95,7 @@ def _read(
         for message in reader.consume(1_000, 0.1):
             if message.error() is None:
                 heard_at = time.monotonic()
-                yield parse(message)
+                yield message
         for place in reader.position([TopicPartition(t, p) for t, p in left]):
             if place.offset >= left[place.topic, place.partition]:
                 del left[place.topic, place.partition]
@@ -152,6 +155,7 @@ def parse(message: Message) -> Seen:
         _moment(fields, headers),
         time.time(),
         fields.get("subjects", []),
+        fields.get("degraded", False),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.settings import Settings
-from tests.chaos import articles, expected, journal, observed, verdict
+from tests.chaos import articles, expected, journal, observed, rescored, verdict
 from tests.chaos.faults import Faults, Struck
 from tests.chaos.feeder import Feeder
 from tests.running import Running
@@ -18,6 +19,7 @@ from tests.running import Running
 TRANSACTION_S = 15.0  # a dead agent's open transaction ends within this
 QUIET_S = 3.0  # after the last expected message, for one too many to show itself
 ANSWERED_WITHIN_S = 240.0
+RESCORED_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,23 @@ def run(
     faults.join()
     lines = journal.read(path)
     wanted = expected.expect(lines)
-    _wait_answered(watcher, len(wanted), answered_within_s)
+    _wait_answered(watcher, wanted.keys(), answered_within_s)
     system.wait_ready()
+    _wait_rescored(watcher)
     hanging = _wait_closed(kafka)
     watcher.close()
     after = observed.read_after(kafka, start)
+    degraded = {seen.origin for seen in after if seen.degraded}
+    again = rescored.published_again(kafka) if degraded else []
+    if degraded:
+        wanted = expected.expect([*lines, *again], degraded)
+    left = rescored.still_degraded(after)
     judged = verdict.judge(wanted, after)
     problems = [*feeder.failures, *faults.failures, *judged.examples()]
     differing = verdict.differences(watcher.seen, after)
     problems += [f"differs between the verifiers: {one}" for one in differing[: verdict.SHOWN]]
     problems += [f"open transactions: {hanging}"] if hanging else []
+    problems += [f"still degraded: {uri}" for uri in left[: verdict.SHOWN]]
     by_place = {(line.partition, line.offset): line for line in lines}
     blows = [_blow(s, verdict.resumption(s.at, by_place, watcher.seen)) for s in faults.struck]
     figures: dict[str, Any] = {
@@ -114,6 +123,9 @@ def run(
         "reordered": len(judged.reordered),
         "unexpected": len(judged.unexpected),
         "wrong": len(judged.wrong),
+        "degraded": len(degraded),
+        "published_again": len(again),
+        "still_degraded": len(left),
         "verifiers_differ": len(differing),
         "open_transactions": len(hanging),
         "first_result_s": verdict.spread(blow.first_result_s for blow in blows),
@@ -134,11 +146,22 @@ def _blow(struck: Struck, resumed: verdict.Resumption) -> Blow:
     return Blow(struck.kind, struck.names, first, last, struck.bound_s)
 
 
-def _wait_answered(watcher: observed.Watcher, count: int, within_s: float) -> None:
+def _wait_answered(
+    watcher: observed.Watcher, places: Collection[expected.Place], within_s: float
+) -> None:
     deadline = time.monotonic() + within_s
-    while len(watcher.seen) < count and time.monotonic() < deadline:
+    left = set(places)
+    while left and time.monotonic() < deadline:
         time.sleep(0.1)
+        left -= {seen.origin for seen in watcher.seen}
     time.sleep(QUIET_S)
+
+
+def _wait_rescored(watcher: observed.Watcher) -> None:
+    """Wait until degraded results are answered again, where there are any."""
+    deadline = time.monotonic() + RESCORED_WITHIN_S
+    while rescored.still_degraded(watcher.seen) and time.monotonic() < deadline:
+        time.sleep(0.5)
 
 
 def _wait_closed(kafka: str) -> dict[str, int]:
