@@ -16,7 +16,6 @@ import time
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 import msgspec
 
@@ -35,11 +34,10 @@ from stream import ledger
 from stream.account import Account, Outcome, count
 from stream.embedding_cache import Embedding, EmbeddingOrigin
 from stream.engine_client import PoisonousTexts
-from stream.engine_wire import Description
 from stream.ledger import Entry, Judgement
-from stream.near import Shingles
 from stream.near_cache import Sought
 from stream.outputs import Output, Outputs, Record
+from stream.views import CacheView, EngineView, LedgerView, NearView, ServingView
 
 
 @dataclass(frozen=True)
@@ -52,57 +50,6 @@ class Batch:
     next_offsets: dict[int, int]
     embeddings: dict[EmbeddingOrigin, int]  # used in this batch
     seconds: dict[str, float]  # by stage
-
-
-class LedgerView(Protocol):
-    """What the pipeline asks of a ledger; a dictionary serves in tests."""
-
-    def entries(self, partitions: set[int], uris: list[str]) -> dict[str, Entry]: ...
-
-    def promise(self, entries: dict[str, Entry]) -> None: ...
-
-
-class CacheView(Protocol):
-    """What the pipeline asks of the embedding cache."""
-
-    def get_many(
-        self, fingerprint: str, digests: Sequence[str], width: int
-    ) -> dict[str, Embedding]: ...
-
-    def put_many(self, fingerprint: str, embeddings: dict[str, Embedding]) -> None: ...
-
-    def forget(self, fingerprints: Sequence[str], digests: Sequence[str]) -> bool: ...
-
-
-class NearView(Protocol):
-    """What the pipeline asks of the texts nearly the same."""
-
-    def seek(self, encoder: Description, texts: Mapping[str, str]) -> Sought: ...
-
-    def put(self, fingerprint: str, signatures: Mapping[str, Shingles]) -> None: ...
-
-    def forget(self, fingerprints: Sequence[str], digests: Sequence[str]) -> bool: ...
-
-
-class EngineView(Protocol):
-    """What the pipeline asks of the engine."""
-
-    def embed(self, encoder: str, texts: Sequence[str]) -> list[Embedding]: ...
-
-
-class ServingView(Protocol):
-    """What the pipeline asks of the deployed classifiers."""
-
-    def encoders(self) -> dict[str, Description]: ...
-
-    def encoders_for(self, article: Article, text: str) -> list[str]: ...
-
-    def subjects(
-        self,
-        articles: list[tuple[Article, str]],
-        embeddings: dict[str, list[Embedding | None]],
-        origins: dict[str, list[EmbeddingOrigin]],
-    ) -> list[list[Subject]]: ...
 
 
 @dataclass(frozen=True)
