@@ -22,10 +22,13 @@ from ml.descent import Task, prepare
 from ml.devices import computing_in, gpus, several
 from ml.distillation import distillation, every_other
 from ml.encoder import Encoder, build
+from ml.evaluation_report import Refusal
 from ml.finetuning import Labelled, TrainedHead, classification
+from ml.gate import gate_size, gate_speed
 from ml.jobs import train
 from ml.jobs.encoder_training import Material, keep_encoder, run_training, unlabelled, wished
 from ml.jobs.finetune import LARGE, SMALL, label_indices, start_of, trains_table, tuned_name
+from ml.jobs.judging import amend
 from ml.jobs.material import Dataset, Encoders, champion_of, load_rows
 from ml.jobs.pretrain import new_seed
 from ml.jobs.quantize import SPEED_TEXTS, calibration_texts
@@ -37,8 +40,6 @@ from ml.quantization_aware import simulate
 
 DISTILL = Recipe(epochs=12, rate=2e-3, word_dropout=0.1)
 SHALLOW = Recipe(epochs=4, rate=2e-4, rows=16, tokens=2_048)
-LEAST_SPEEDUP = 1.05  # below, the difference is this machine's noise
-LEAST_SAVING = 0.2  # of the compressed weights' bytes, where zeros and not speed are the gain
 
 
 def run(specification: Specification, report: Report) -> Outcome:
@@ -62,7 +63,9 @@ def run(specification: Specification, report: Report) -> Outcome:
     after = msgspec.structs.replace(specification, job="train", encoder=made.id)
     outcome = train.run(after, report)
     gain = _gain(specification, report, parent, made, dataset)
-    reasons = [*outcome.reasons, *_gainless(method, gain)]
+    against = _gainless(method, gain)
+    amend(after, against, gain["speedup"]["median"])
+    reasons = [*outcome.reasons, *(refusal.text for refusal in against)]
     return msgspec.structs.replace(
         outcome,
         deployable=outcome.deployable and not reasons,
@@ -206,14 +209,8 @@ def packed_bytes(file: Path) -> int:
     return len(gzip.compress(file.read_bytes(), compresslevel=1, mtime=0))
 
 
-def _gainless(method: str, gain: dict[str, Any]) -> list[str]:
+def _gainless(method: str, gain: dict[str, Any]) -> list[Refusal]:
     """Return why the candidate gains nothing, or nothing where it does."""
     if method == "prune":
-        saved = 1 - gain["packed_bytes"] / gain["packed_parent_bytes"]
-        if saved >= LEAST_SAVING:
-            return []
-        return [f"it saves {saved:.0%} of the compressed bytes, below {LEAST_SAVING:.0%}"]
-    speedup = gain["speedup"]["median"]
-    if speedup >= LEAST_SPEEDUP:
-        return []
-    return [f"it is {speedup:.2f} times as fast on this processor, below {LEAST_SPEEDUP}"]
+        return gate_size(1 - gain["packed_bytes"] / gain["packed_parent_bytes"])
+    return gate_speed(gain["speedup"]["median"])
