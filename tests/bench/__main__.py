@@ -16,7 +16,7 @@ from infra import settings as settings_file
 from infra.settings import Settings
 from ml.artifact import ArtifactError
 from stream.kafka import KafkaUnavailable
-from tests.bench import engine, machine, stream
+from tests.bench import engine, machine, quality, stream
 from tests.bench.figures import Figure, show
 from tests.bench.lone_engine import NoEngine
 from tests.bench.system import NotStarted
@@ -24,6 +24,7 @@ from tests.bench.system import NotStarted
 GROUPS: dict[str, Callable[[Settings, Console], list[Figure]]] = {
     "engine": engine.measure,
     "stream": stream.measure,
+    "quality": quality.measure,
 }
 
 
