@@ -18,7 +18,7 @@ FIXED = (
     *("refit", "quantize", "evaluate", "explain", "replay", "redrive", "deploy", "rollback"),
     *("models", "runs", "encoders", "pretrain", "finetune", "compress"),
 )
-LATER = ("explain", "replay", "redrive")
+LATER = ("replay", "redrive")
 group = typer.main.get_command(app)
 COMMANDS: dict[str, Any] = group.commands  # type: ignore[attr-defined]  # typer says Command, it is a Group
 
