@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import msgspec
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
@@ -44,13 +45,15 @@ def report(request: HttpRequest, number: uuid.UUID) -> HttpResponse:
 
 
 def report_json(_request: HttpRequest, number: uuid.UUID) -> HttpResponse:
-    """Hand out the file as it is."""
-    file = reports.file_of(number)
-    if file is None:
-        raise Http404(f"run {number} has no report on this machine")
+    """Hand out the report, without the titles of articles that were killed since."""
+    try:
+        found = reports.without_killed(reports.read(number))
+    except ReportError as error:
+        raise Http404(str(error)) from error
     name = f"report-{str(number)[:8]}.json"
+    content = msgspec.json.format(msgspec.json.encode(found))
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(file.read_bytes(), content_type="application/json", headers=headers)
+    return HttpResponse(content, content_type="application/json", headers=headers)
 
 
 def _tiles(found: Evaluation) -> list[tuple[str, Figure]]:

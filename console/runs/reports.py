@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from django.conf import settings
 
 from console.history.models import Article, Kill
@@ -47,6 +48,15 @@ def of_version(name: str) -> list[tuple[Run, Evaluation]]:
         except ReportError:
             continue
     return found
+
+
+def without_killed(report: Evaluation) -> Evaluation:
+    """Return a report that tells nothing but the uri of articles that were killed."""
+    flips = [
+        msgspec.structs.replace(its.flip, title="") if its.killed else its.flip
+        for its in changed(report.flips)
+    ]
+    return msgspec.structs.replace(report, flips=flips)
 
 
 def changed(flips: Sequence[Flip]) -> list[Changed]:

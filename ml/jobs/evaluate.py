@@ -30,7 +30,9 @@ def run(specification: Specification, report: Report) -> Outcome:
     metrics = evaluate(answers)
     for figure in ("accuracy", "macro_f1", "ece", "accepted"):
         report.metric(figure, metrics[figure])
-    candidate = Candidate(name, head.manifest.encoder, answers, embeddings)
+    candidate = Candidate(
+        name, head.manifest.encoder, answers, embeddings, fitted_on=head.manifest.dataset
+    )
     verdict = conclude(specification, report, encoders, dataset, candidate).verdict
     return Outcome(
         model=name,

@@ -38,7 +38,8 @@ class Candidate:
 
     `embeddings` `(N, D)` are of all rows of the dataset and give the time-ordered split; None, or
     a head that gives several labels, leaves it out. `against` are reasons that the job itself
-    found; `speedup` is a compressed encoder's speed by its parent's.
+    found; `speedup` is a compressed encoder's speed by its parent's; `fitted_on` the dataset version
+    of one that exists already (None: the one it is judged on).
     """
 
     model: str
@@ -47,6 +48,7 @@ class Candidate:
     embeddings: np.ndarray | None = None
     against: Sequence[Refusal] = ()
     speedup: float | None = None
+    fitted_on: str | None = None
 
 
 def conclude(
@@ -166,13 +168,17 @@ def _evaluation(
             least_articles=LEAST_ARTICLES,
             refusals=refusals,
         ),
-        notes=_notes(champion_of(specification), dataset, traits, later),
+        notes=_notes(candidate, champion_of(specification), dataset, traits, later),
         speedup=candidate.speedup,
     )
 
 
 def _notes(
-    champion: ModelManifest | None, dataset: Dataset, traits: Traits, later: TimeOrdered | None
+    candidate: Candidate,
+    champion: ModelManifest | None,
+    dataset: Dataset,
+    traits: Traits,
+    later: TimeOrdered | None,
 ) -> list[str]:
     """Say what the report could not look at, and what to keep in mind."""
     notes = [
@@ -181,11 +187,15 @@ def _notes(
     ]
     if later is None:
         notes.append("Too few articles are dated for a split by time.")
-    if champion and champion.dataset != dataset.manifest.id:
-        notes.append(
-            f"The champion was fitted on {champion.dataset}: it may have been trained on articles "
-            "of this test split, and then looks better than it is."
-        )
+    fitted_on = {"This version": candidate.fitted_on}
+    if champion and champion.name != candidate.model:
+        fitted_on["The champion"] = champion.dataset
+    for who, version in fitted_on.items():
+        if version and version != dataset.manifest.id:
+            notes.append(
+                f"{who} was fitted on {version}: it may have been trained on articles "
+                "of this test split, and then looks better than it is."
+            )
     return notes
 
 

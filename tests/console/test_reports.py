@@ -221,6 +221,8 @@ def test_a_changed_answer_links_to_its_article_and_a_killed_one_is_not_named(
     assert "Secret" not in text
     assert "Unseen" in text
     assert "urn%3Anew" not in text
+    exported = json.loads(operator.get(f"/runs/{run.id}/report.json").content)["flips"]
+    assert [its["title"] for its in exported] == [HOSTILE, "", "Unseen"]
 
 
 def test_a_hundred_labels_are_drawn_small_and_whole(

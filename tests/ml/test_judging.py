@@ -130,10 +130,11 @@ def test_the_same_evaluation_gives_the_same_report(home: Path, champion: str) ->
 
 
 def test_what_a_job_finds_afterwards_is_in_its_report(home: Path, champion: str) -> None:
-    _, status = job(home, job="evaluate", classifier="desk", model=champion, run="fifth")
+    asked = {"classifier": "desk", "model": champion, "dataset": "swapped", "run": "fifth"}
+    _, status = job(home, job="evaluate", **asked)
     assert status == 0
-    asked = Specification(job="compress", home=str(home), run="fifth")
-    amend(asked, gate_speed(0.97), 0.97)
+    amend(Specification(job="compress", home=str(home), run="fifth"), gate_speed(0.97), 0.97)
     found = evaluation_report.read(home, "fifth")
     assert (found.verdict.deployable, found.speedup) == (False, 0.97)
     assert [refusal.what for refusal in found.verdict.refusals] == ["speed"]
+    assert found.notes[0].startswith("This version was fitted on wire+")
