@@ -138,16 +138,22 @@ def _length(characters: int) -> str:
 
 
 def _quarters(published: Sequence[str | None]) -> np.ndarray | None:
-    """Cut the dated articles into four of equal size by time, named by their first and last day."""
+    """Cut the dated articles into four of equal size by time, named by their first and last day.
+
+    Where two would have one name, as on a single day's wire, minutes tell them apart.
+    """
     dated = sorted((moment, n) for n, moment in enumerate(published) if moment)
     if not dated:
         return None
-    values = np.full(len(published), "", dtype="<U32")
-    for quarter in np.array_split(np.arange(len(dated)), QUARTERS):
-        if len(quarter):
-            first, last = dated[quarter[0]][0][:10], dated[quarter[-1]][0][:10]
-            for n in quarter:
-                values[dated[n][1]] = f"{first} to {last}"
+    quarters = [q for q in np.array_split(np.arange(len(dated)), QUARTERS) if len(q)]
+    for digits in (len("2026-01-31"), len("2026-01-31T23:59")):
+        names = [f"{dated[q[0]][0][:digits]} to {dated[q[-1]][0][:digits]}" for q in quarters]
+        if len(set(names)) == len(names):
+            break
+    values = np.full(len(published), "", dtype="<U48")
+    for name, quarter in zip(names, quarters, strict=True):
+        for n in quarter:
+            values[dated[n][1]] = name
     return values
 
 

@@ -163,7 +163,7 @@ def test_the_page_shows_figures_with_intervals_and_the_gates_reason(
     assert "90 claims of 97.0 % on average; 95.0 % came true" in text
     assert "\u22125.00 points" in text
     assert "mid-p 0.1094" in text
-    assert 'gap warn">gap 15.0 %' in text
+    assert 'gap warn">gap 15.0 points' in text
     assert "2 smaller groups not shown." in text
     assert "the newest 100, from 1987-10-01 on" in text
     assert "No article of the test split has a source." in text

@@ -89,3 +89,14 @@ def test_time_is_cut_into_four_equal_parts_that_the_gate_leaves_alone() -> None:
         ("2026-01-22 to 2026-01-28", 35),
     ]
     assert not found.protected
+
+
+def test_the_quarters_of_one_day_are_told_apart_by_minutes() -> None:
+    times = [f"2026-01-01T{hour:02}:30:00Z" for hour in range(4) for _ in range(30)]
+    found = measured(Traits(texts=["x"] * 120, published=times), [True] * 120)["time"]
+    assert [s.value for s in found.slices] == [
+        "2026-01-01T00:30 to 2026-01-01T00:30",
+        "2026-01-01T01:30 to 2026-01-01T01:30",
+        "2026-01-01T02:30 to 2026-01-01T02:30",
+        "2026-01-01T03:30 to 2026-01-01T03:30",
+    ]
