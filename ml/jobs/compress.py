@@ -9,6 +9,7 @@ candidate must be faster here, or smaller where it was pruned.
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ import numpy as np
 from ml.artifact import EncoderManifest, encoder_path, find_encoder, list_encoders
 from ml.checkpoints import Position
 from ml.compression import compare_speed, quantize
-from ml.descent import Task, prepare
-from ml.devices import computing_in, gpus, several
+from ml.descent import Task
 from ml.distillation import distillation, every_other
 from ml.encoder import Encoder, build
 from ml.evaluation_report import Refusal
@@ -79,7 +79,7 @@ def _retrained(
 ) -> EncoderManifest:
     """Train `parent` on labels once more, pruned or under rounding."""
     home, method = Path(specification.home), specification.training.method
-    table = trains_table(parent)
+    table, share = trains_table(parent), specification.training.pruned
     # A fifth of the rate: the weights are good, they only make up for what is taken.
     base = SMALL if table else LARGE
     recipe = wished(
@@ -89,22 +89,20 @@ def _retrained(
     labels = sorted({row.label for row in dataset.rows if row.split != "test"})
     data = Labelled(material.tokenize(dataset.texts), label_indices(dataset, labels))
     start = start_of(specification, report, parent, dataset, labels)
-    prepare(recipe.seed)
-    with computing_in(specification.precision) as policy, several(gpus()):
+
+    def setup() -> tuple[Encoder, Task]:
         encoder = build(material.config, material.weights)
         if method == "aware":
             simulate(encoder)
         head = TrainedHead(material.config.width, len(labels), start)
-        train_rows, validation = dataset.part("train"), dataset.part("validation")
+        train_part, validation = dataset.part("train"), dataset.part("validation")
         task = classification(
-            encoder, head, data.take(train_rows), data.take(validation), recipe, table=table
+            encoder, head, data.take(train_part), data.take(validation), recipe, table=table
         )
-        if method == "prune":
-            task = pruning(task, encoder, specification.training.pruned)
-        what = f"pruned{specification.training.pruned * 100:.0f}" if method == "prune" else method
-        return _run(
-            specification, report, parent, material, encoder, recipe, dataset, what, task, policy
-        )
+        return encoder, pruning(task, encoder, share) if method == "prune" else task
+
+    what = f"pruned{share * 100:.0f}" if method == "prune" else method
+    return _train(specification, report, parent, material, recipe, dataset, what, [], setup)
 
 
 def _taught(
@@ -120,13 +118,13 @@ def _taught(
     pupil = parent if method == "shallow" else _pupil(home, dataset, report)
     material = Material(home, pupil, specification.training.window)
     recipe = wished(SHALLOW if method == "shallow" else DISTILL, specification)
-    prepare(recipe.seed)
     config, weights = material.config, material.weights
     if method == "shallow":
         config, weights = every_other(config, weights)
-    with computing_in(specification.precision) as policy, several(gpus()):
+
+    def setup() -> tuple[Encoder, Task]:
         encoder = build(config, weights)
-        task = distillation(
+        return encoder, distillation(
             encoder,
             material.tokenize(texts),
             taught,
@@ -135,19 +133,9 @@ def _taught(
             recipe,
             table=trains_table(pupil),
         )
-        what = "shallow" if method == "shallow" else "distilled"
-        return _run(
-            specification,
-            report,
-            parent,
-            material,
-            encoder,
-            recipe,
-            dataset,
-            what,
-            task,
-            [policy, pupil.id],
-        )
+
+    what = "shallow" if method == "shallow" else "distilled"
+    return _train(specification, report, parent, material, recipe, dataset, what, [pupil.id], setup)
 
 
 def _pupil(home: Path, dataset: Dataset, report: Report) -> EncoderManifest:
@@ -157,30 +145,28 @@ def _pupil(home: Path, dataset: Dataset, report: Report) -> EncoderManifest:
     return new_seed(home, dataset, report)
 
 
-def _run(
+def _train(
     specification: Specification,
     report: Report,
     parent: EncoderManifest,
     material: Material,
-    encoder: Encoder,
     recipe: Recipe,
     dataset: Dataset,
     what: str,
-    task: Task,
-    detail: object,
+    more: list[object],
+    setup: Callable[[], tuple[Encoder, Task]],
 ) -> EncoderManifest:
     home = Path(specification.home)
 
-    def save(end: Position, seconds: float) -> EncoderManifest:
+    def save(encoder: Encoder, end: Position, seconds: float) -> EncoderManifest:
         name = tuned_name(material.manifest, what)
         parents = list(dict.fromkeys((parent.id, material.manifest.id)))
-        made = keep_encoder(home, name, material, encoder, end, recipe, seconds, parents, dataset)
         if what.startswith("pruned"):
             report.metric("zeros", zeros(kernels(encoder)))
-        return made
+        return keep_encoder(home, name, material, encoder, end, recipe, seconds, parents, dataset)
 
-    work = [what, parent.id, dataset.manifest.id, material.window, detail]
-    return run_training(specification, report, what, recipe, work, lambda: task, save)
+    work: list[object] = [what, parent.id, dataset.manifest.id, material.window, *more]
+    return run_training(specification, report, what, recipe, work, setup, save)
 
 
 def _gain(

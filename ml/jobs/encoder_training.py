@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,8 @@ import numpy as np
 from ml.artifact import EncoderManifest, check_files, encoder_path, read_file, read_tensors
 from ml.checkpoints import Checkpoints, Position
 from ml.conversion import TOKENIZER, WEIGHTS, save_encoder
-from ml.descent import Task, Watching, descend
+from ml.descent import Task, Watching, descend, prepare
+from ml.devices import computing_in, gpus, several
 from ml.encoder import Encoder, EncoderConfig, weights_of
 from ml.jobs.material import Dataset
 from ml.jobs.report import Report
@@ -53,35 +55,37 @@ def run_training(
     report: Report,
     stage: str,
     recipe: Recipe,
-    work: object,
-    task: Callable[[], Task],
-    save: Callable[[Position, float], EncoderManifest],
+    work: list[object],
+    setup: Callable[[], tuple[Encoder, Task]],
+    save: Callable[[Encoder, Position, float], EncoderManifest],
 ) -> EncoderManifest:
     """Train with checkpoints, let `save` make the artifact, then drop the checkpoints.
 
     `work` is all that decides the outcome beside `recipe`: it names the checkpoints, so that the
-    same job started again goes on. `save` gets the end and the seconds that this process took.
+    same job started again goes on. `setup` builds encoder and task, in the precision and for the
+    devices of this machine. `save` gets the end and the seconds that this process took.
     """
     home = Path(specification.home)
     limit = specification.training.minutes
     started = time.monotonic()
-    named = [stage, specification.job, msgspec.to_builtins(recipe), work]
-    with Checkpoints(home, named) as checkpoints:
-        end = descend(
-            task(),
-            recipe,
-            checkpoints,
-            Watching(
-                progress=lambda done, total: report.progress(stage, done, total),
-                events=home / "runs" / specification.run / "events" if specification.run else None,
-                deadline=started + 60 * limit if limit is not None else None,
-                log=report.log,
-            ),
-        )
+    watching = Watching(
+        progress=lambda done, total: report.progress(stage, done, total),
+        events=home / "runs" / specification.run / "events" if specification.run else None,
+        deadline=started + 60 * limit if limit is not None else None,
+        log=report.log,
+    )
+    prepare(recipe.seed)
+    with ExitStack() as stack:
+        # What is saved is float32 and of one device, so the model leaves these before.
+        with computing_in(specification.precision) as policy, several(gpus()):
+            named = [stage, specification.job, msgspec.to_builtins(recipe), [*work, policy]]
+            checkpoints = stack.enter_context(Checkpoints(home, named))
+            encoder, task = setup()
+            end = descend(task, recipe, checkpoints, watching)
         for row in end.history:
             words = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "epoch")
             report.log(f"epoch {row['epoch']:.0f}: {words}")
-        made = save(end, round(time.monotonic() - started, 1))
+        made = save(encoder, end, round(time.monotonic() - started, 1))
         checkpoints.remove()
     return made
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from ml.artifact import EncoderManifest, find_encoder, list_encoders
 from ml.checkpoints import Position
-from ml.descent import prepare
-from ml.devices import computing_in, gpus, several
-from ml.encoder import build
+from ml.descent import Task
+from ml.encoder import Encoder, build
 from ml.finetuning import Labelled, TrainedHead, classification
 from ml.jobs import train
 from ml.jobs.encoder_training import Material, keep_encoder, run_training, wished
@@ -80,34 +79,23 @@ def tune(
     labels = sorted({row.label for row in dataset.rows if row.split != "test"})
     data = Labelled(material.tokenize(dataset.texts), label_indices(dataset, labels))
     start = None if table else start_of(specification, report, parent, dataset, labels)
-    prepare(recipe.seed)
-    with computing_in(specification.precision) as policy, several(gpus()):
+
+    def setup() -> tuple[Encoder, Task]:
         encoder = build(material.config, material.weights)
         head = TrainedHead(material.config.width, len(labels), start)
-        task = classification(
-            encoder,
-            head,
-            data.take(dataset.part("train")),
-            data.take(dataset.part("validation")),
-            recipe,
-            table=table,
+        train_part, validation = dataset.part("train"), dataset.part("validation")
+        return encoder, classification(
+            encoder, head, data.take(train_part), data.take(validation), recipe, table=table
         )
 
-        def save(end: Position, seconds: float) -> EncoderManifest:
-            name = tuned_name(parent, dataset.manifest.name)
-            return keep_encoder(
-                home, name, material, encoder, end, recipe, seconds, [parent.id], dataset
-            )
-
-        return run_training(
-            specification,
-            report,
-            "finetune",
-            recipe,
-            [parent.id, dataset.manifest.id, material.window, policy],
-            lambda: task,
-            save,
+    def save(encoder: Encoder, end: Position, seconds: float) -> EncoderManifest:
+        name = tuned_name(parent, dataset.manifest.name)
+        return keep_encoder(
+            home, name, material, encoder, end, recipe, seconds, [parent.id], dataset
         )
+
+    work: list[object] = [parent.id, dataset.manifest.id, material.window]
+    return run_training(specification, report, "finetune", recipe, work, setup, save)
 
 
 def label_indices(dataset: Dataset, labels: list[str]) -> np.ndarray:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ml.checkpoints import Position
-from ml.descent import prepare
-from ml.devices import computing_in, gpus, several
-from ml.encoder import build
+from ml.descent import Task
+from ml.encoder import Encoder, build
 from ml.jobs.encoder_training import Material, keep_encoder, run_training, unlabelled, wished
 from ml.jobs.material import Dataset, champion_of, load_rows
 from ml.jobs.report import Report
@@ -54,24 +53,16 @@ def _pretrain(
     dataset: Dataset,
 ) -> EncoderManifest:
     home = Path(specification.home)
-    prepare(recipe.seed)
     material = Material(home, start, specification.training.window)
-    with computing_in(specification.precision) as policy, several(gpus()):
+
+    def setup() -> tuple[Encoder, Task]:
         encoder = build(material.config, material.weights)
         sequences = material.tokenize(unlabelled(dataset))
+        return encoder, masked_language_model(encoder, sequences, recipe)
 
-        def save(end: Position, seconds: float) -> EncoderManifest:
-            parents = [start.id]
-            return keep_encoder(
-                home, "seed", material, encoder, end, recipe, seconds, parents, dataset
-            )
+    def save(encoder: Encoder, end: Position, seconds: float) -> EncoderManifest:
+        parents = [start.id]
+        return keep_encoder(home, "seed", material, encoder, end, recipe, seconds, parents, dataset)
 
-        return run_training(
-            specification,
-            report,
-            "pretrain",
-            recipe,
-            [start.id, dataset.manifest.id, material.window, policy],
-            lambda: masked_language_model(encoder, sequences, recipe),
-            save,
-        )
+    work: list[object] = [start.id, dataset.manifest.id, material.window]
+    return run_training(specification, report, "pretrain", recipe, work, setup, save)

@@ -58,7 +58,7 @@ def home(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pretrained(home: Path) -> str:
     """The id of `seed`, pretrained on the sixteen texts that are not for testing."""
-    outcome, events = run(home, "pretrain", training={"epochs": 3}, run="run-1")
+    outcome, events = run(home, "pretrain", training={"epochs": 3}, run="run-1", precision="bf16")
     assert outcome.encoder is not None
     losses = [row["loss"] for row in outcome.metrics["history"]]  # type: ignore[attr-defined]
     assert losses[0] > losses[1] > losses[2]
