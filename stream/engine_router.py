@@ -21,10 +21,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from infra import metrics
-from stream import engine_wire, suspects
+from stream import engine_note, engine_wire, suspects
 from stream.engine_child import Child, WorkerDied
 from stream.engine_control import Report
 from stream.engine_figures import LastMinute, Latencies, Totals
@@ -35,7 +33,6 @@ TICK_S = 0.25  # as short as the shortest pause before a start
 MEMORY_EVERY_S = 2.0
 ASKED_AGAIN_S = 1.0  # who waits for a worker counts as asking
 LOOK_S = 0.1  # and so often looks whether it is a twin's turn
-IN_USE = "engine-encoders.json"
 TWIN_SOUGHT_EVERY_S = 30.0  # it may be made while the engine runs
 log = logging.getLogger(__name__)
 
@@ -65,7 +62,7 @@ class Router:
         self._stood_in = 0  # texts
         # What the workers of a router before us died on; they have ended with it.
         suspects.accuse(self.folder)
-        self._noted = _in_use(self.folder)
+        self._noted = engine_note.read(self.folder)
         self._fingerprints = dict(self._noted)  # as they last were, also of those away
         for encoder in self._noted:
             self._pool(encoder)
@@ -209,9 +206,7 @@ class Router:
             return
         self._noted = encoders
         try:
-            fresh = (self.folder / IN_USE).with_suffix(".new")
-            fresh.write_bytes(msgspec.json.encode(encoders))
-            fresh.replace(self.folder / IN_USE)
+            engine_note.write(self.folder, encoders)
         except OSError as error:  # a full disk: the next router is only slower
             log.warning("no note of what is in use: %s", error)
 
@@ -388,14 +383,3 @@ def _state(worker: Child) -> str:
     if worker.report.refused:
         return f"refused: {worker.report.refused}"
     return "ready" if worker.report.ready else "loading"
-
-
-def _in_use(folder: Path) -> dict[str, str]:
-    """Return the encoders that a router before us served, to be loaded at once; and what they were.
-
-    By id the fingerprint, empty where it never was loaded.
-    """
-    try:
-        return msgspec.json.decode((folder / IN_USE).read_bytes(), type=dict[str, str])
-    except (FileNotFoundError, msgspec.DecodeError):
-        return {}
