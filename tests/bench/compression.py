@@ -44,6 +44,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "distilled": {"job": "compress", "training": {"method": "distill"}},
     "half as deep": {"job": "compress", "training": {"method": "shallow"}},
     "half pruned": {"job": "compress", "training": {"method": "prune", "epochs": 2}},
+    "pruned to a fifth": {
+        "job": "compress",
+        "training": {"method": "prune", "pruned": 0.8, "epochs": 3},
+    },
     "aware of int8": {"job": "compress", "training": {"method": "aware", "epochs": 2}},
 }
 

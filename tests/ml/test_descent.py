@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from msgspec import structs
 
 from ml.checkpoints import Checkpoints
 from ml.descent import Task, Watching, descend, prepare
@@ -200,6 +201,28 @@ def test_an_encoder_aware_of_int8_learns_through_the_rounding(checkpoints: Check
     task = classification(encoder, head, train, validation, recipe, table=True)
     end = descend(task, recipe, checkpoints)
     assert end.history[-1]["loss"] < end.history[0]["loss"] / 5
+
+
+def test_a_table_in_blocks_stays_while_the_rest_learns(checkpoints: Checkpoints) -> None:
+    recipe = Recipe(epochs=6, rate=5e-3, rows=8, tokens=256)
+    prepare(0)
+    config = structs.replace(CONFIG, table_block=8)
+    weights = weights_of(build(config))
+    draw = generator(0)
+    weights["tokens/quants"] = draw.integers(-8, 8, (50, 16)).astype(np.int8)
+    weights["tokens/scales"] = np.full((50, 2), 0.02, np.float16)
+    with computing_in("bf16"):
+        encoder, head = build(config, weights), TrainedHead(config.width, 2)
+    data = articles(96)
+    train, validation = data.take(np.arange(80)), data.take(np.arange(80, 96))
+    task = classification(encoder, head, train, validation, recipe, table=False)
+    end = descend(task, recipe, checkpoints)
+    assert end.history[-1]["loss"] < end.history[0]["loss"] / 5
+    after = weights_of(encoder)
+    assert {n for n in weights if np.array_equal(weights[n], after[n])} == {
+        "tokens/quants",
+        "tokens/scales",
+    }
 
 
 def test_a_shallow_encoder_has_every_other_block() -> None:
