@@ -13,6 +13,7 @@ four times the steps. An encoder whose tokenizer has no mask token gets zeros.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,14 +52,15 @@ class Attributor:
         numbers = tf.TensorSpec((None, None, None), tf.float32)
         matrix, row = tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.float32)
         place = tf.TensorSpec((), tf.int32)
-        signature = [numbers, matrix, row, place, tf.TensorSpec((), tf.bool)]
+        yes = tf.TensorSpec((), tf.bool)
+        signature = [numbers, matrix, row, matrix, row, place, yes, yes]
         self._gradients: Any = tf.function(self._differentiate, input_signature=signature)
 
     def attribute(
         self,
         ids: np.ndarray,
         kept: np.ndarray,
-        head: tuple[np.ndarray, np.ndarray],
+        head: Sequence[np.ndarray],
         label: int,
         *,
         several: bool,
@@ -66,17 +68,22 @@ class Attributor:
         """Return the shares of the tokens `ids`, int32 `(T,)`, in the log-odds of `label`.
 
         `kept`, bool `(T,)`, are special tokens: they stand in the baseline too and get 0. `head` is
-        its matrix `(D, L)` and bias `(L,)`; `several` tells that its labels exclude each other not.
+        its matrix `(D, L)` and bias `(L,)`, and, where it has one, the hidden layer before them,
+        `(D, H)` and `(H,)`; `several` tells that its labels exclude each other not.
         """
         text = np.asarray(self._encoder.tokens(ids[None]), np.float32)  # (1, T, D)
         baseline = np.where(kept[None, :, None], text, self._nothing(text))
         way = text - baseline
-        weights, bias = (np.asarray(part, np.float32) for part in head)
+        layers = [np.asarray(part, np.float32) for part in head]
+        deep = len(layers) > 2
+        if not deep:
+            layers += [np.zeros((layers[0].shape[0], 0), np.float32), np.zeros(0, np.float32)]
+        bias = layers[1]
         alone = several or len(bias) == 1
 
         def at(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             inputs = baseline + points[:, None, None].astype(np.float32) * way
-            answers, slopes = self._gradients(inputs, weights, bias, label, alone)
+            answers, slopes = self._gradients(inputs, *layers, label, deep, alone)
             return answers.numpy(), slopes.numpy()
 
         ends, _ = at(np.array([0.0, 1.0]))
@@ -105,11 +112,23 @@ class Attributor:
         masked = np.full(text.shape[:2], self._mask_token, np.int32)
         return np.asarray(self._encoder.tokens(masked), np.float32)
 
-    def _differentiate(self, x: Any, weights: Any, bias: Any, label: Any, alone: Any) -> Any:
+    def _differentiate(
+        self,
+        x: Any,
+        weights: Any,
+        bias: Any,
+        hidden: Any,
+        hidden_bias: Any,
+        label: Any,
+        deep: Any,
+        alone: Any,
+    ) -> Any:
         """Return the log-odds `(B,)` and their gradients `(B, T, D)` at embeddings `(B, T, D)`."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(x)
-            logits = embed(self._encoder, x) @ weights + bias  # (B, L)
+            embeddings = embed(self._encoder, x)  # (B, D)
+            read = tf.nn.relu(embeddings @ hidden + hidden_bias) if deep else embeddings
+            logits = read @ weights + bias  # (B, L)
             own = tf.gather(logits, label, axis=1)
             rest = logits - tf.one_hot(label, tf.shape(logits)[1], on_value=1e9, off_value=0.0)
             # What speaks for the label against all others together: the logit of its probability.

@@ -172,7 +172,11 @@ class Explainer:
         attribution = attributor.attribute(
             found.ids,
             found.special,
-            (tensors["weights"] / temperature, tensors["bias"] / temperature),
+            [
+                tensors["weights"] / temperature,
+                tensors["bias"] / temperature,
+                *(tensors[name] for name in ("hidden", "hidden_bias") if name in tensors),
+            ],
             label,
             several=head.manifest.kind == "multilabel",
         )
