@@ -32,6 +32,7 @@ def test_a_plain_head_keeps_the_digest_of_older_releases() -> None:
         {"tree": {"acq": "earn"}},
         {"abstain_below": 0.4},
         {"isotonic": [[0.0, 1.0], [0.1, 0.9]]},
+        {"descriptions": {"acq": "takeovers", "earn": "profits"}},
     ],
 )
 def test_what_changes_an_answer_changes_the_digest(special: dict[str, object]) -> None:
