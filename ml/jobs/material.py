@@ -21,6 +21,7 @@ from ml.embedder import Embedder
 from ml.embedding_store import embed_dataset
 from ml.evaluation import Answers
 from ml.head import Head
+from ml.hierarchy import close
 from ml.jobs.report import Report
 from ml.jobs.specification import JobError, Specification
 
@@ -105,11 +106,14 @@ class Encoders:
 
 
 def answers_of(head: Head, embeddings: np.ndarray, dataset: Dataset) -> Answers:
-    """Return what a saved head answers on the test split; embeddings `(N, D)` are of all rows."""
+    """Return what a saved head answers on the test split; embeddings `(N, D)` are of all rows.
+
+    A head with a label tree is asked for the ancestors of an article's labels too.
+    """
     scores = head.scores(embeddings[dataset.part("test")])
     manifest = head.manifest
     return Answers.of(
-        [row.labels for row in dataset.test_rows],
+        [close(manifest.tree, row.labels) for row in dataset.test_rows],
         scores,
         manifest.labels,
         chosen(head, scores),

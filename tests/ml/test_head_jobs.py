@@ -58,6 +58,7 @@ def test_articles_of_several_labels_make_a_head_of_several(stocked: Path) -> Non
     assert head.manifest.labels == ["crop", "crop/grain", "money"]
     assert head.manifest.tree == {"crop/grain": "crop"}
     assert len(head.manifest.thresholds) == 3
+    assert last["metrics"]["accuracy"] == 1.0  # ancestors are asked for as they are answered
     encoder = artifact.encoder_path(stocked, last["encoder"])
     text = f"{STORIES['money'].format(500)}. {STORIES['grain'].format(500)}"
     vectors, _ = Embedder(encoder, precision="f32").embed([text])
