@@ -25,8 +25,8 @@ SAMPLED = 0.2  # share of the articles in a step
 CLIP = 0.5  # most that one article's gradient may weigh
 RATE = 4.0
 MOMENTUM = 0.9
-"""Chosen once on Reuters R8 and then left alone: choosing them by private articles would cost
-epsilon too."""
+"""These were chosen once, on the validation split of Reuters R8: choosing them by private articles
+would cost epsilon too."""
 
 DELTA = 1e-5
 NOISES = (0.3, 200.0)  # multipliers between which the one that gives epsilon is searched
