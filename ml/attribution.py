@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ml.probabilities import softmax
+
 FIRST_STEPS = 16  # half of the articles of R8 are within 1 % after these
 MOST_STEPS = 256
 TOLERANCE = 0.05
@@ -106,6 +108,25 @@ class Attributor:
                 )
             steps *= 2
 
+    def attention(self, ids: np.ndarray) -> np.ndarray:
+        """Return how much the embedding looks at each token, float32 `(T,)` of sum 1.
+
+        Attention rollout (Abnar and Zuidema, 2020, arXiv:2005.00928): the heads' mean, with half for
+        the way around each layer, multiplied up through the layers. It shows where the encoder
+        looks, whatever the label; what an answer rests on is what `attribute` tells.
+        """
+        encoder = self._encoder
+        x = encoder.embedding_norm(
+            encoder.tokens(ids[None]) + encoder.positions(np.arange(len(ids)))
+        )
+        itself: np.ndarray = np.eye(len(ids), dtype=np.float32)
+        nothing_masked = tf.zeros((1, 1, 1, len(ids)))
+        flow = itself  # (T, T): how much of each token of the text is in each state
+        for block in encoder.blocks:
+            flow = (looks(block.attention, x).mean(axis=0) + itself) / 2 @ flow
+            x = block(x, nothing_masked)
+        return np.asarray(flow.mean(axis=0), np.float32)
+
     def _nothing(self, text: np.ndarray) -> np.ndarray:
         if self._mask_token is None:
             return np.zeros_like(text)
@@ -134,6 +155,17 @@ class Attributor:
             # What speaks for the label against all others together: the logit of its probability.
             answers = own if alone else own - tf.reduce_logsumexp(rest, axis=1)
         return answers, tape.gradient(answers, x)
+
+
+def looks(layer: Any, x: Any) -> np.ndarray:
+    """Return how much each token of `x`, `(1, T, D)`, looks at each other, `(H, T, T)`."""
+    length, width = x.shape[1], x.shape[2]
+    query, key = (
+        np.asarray(part(x))[0].reshape(length, layer.heads, width // layer.heads)
+        for part in (layer.query, layer.key)
+    )
+    scores = np.einsum("thd,shd->hts", query, key) * layer.size**-0.5
+    return softmax(scores)
 
 
 def embed(encoder: Any, x: Any) -> Any:

@@ -47,11 +47,15 @@ T = TypeVar("T")
 
 
 class Word(msgspec.Struct, frozen=True):
-    """Characters `start` to `end` of the text, and their share in the label's log-odds."""
+    """Characters `start` to `end` of the text, and their share in the label's log-odds.
+
+    `attention` is the share of the encoder's attention that they get, whatever the label.
+    """
 
     start: int
     end: int
     weight: float
+    attention: float
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -124,7 +128,7 @@ class Explainer:
         scores = head.scores(vectors)[0]
         chosen = _label(head, scores, label)
         confidence = float(scores[chosen])
-        tokens, attribution, baseline, note = self._attribute(head, text, chosen)
+        tokens, attribution, attention, baseline, note = self._attribute(head, text, chosen)
         neighbours = self._neighbours(head.manifest.dataset, embedder)
         return Explanation(
             model=model,
@@ -144,6 +148,7 @@ class Explainer:
                     tokens[w[0]].start,
                     max(tokens[n].end for n in w),
                     float(attribution.shares[w].sum()),
+                    float(attention[w].sum()),
                 )
                 for w in words(text, tokens)
             ],
@@ -154,8 +159,8 @@ class Explainer:
             seconds=time.monotonic() - began,
         )
 
-    def _attribute(self, head: Head, text: str, label: int) -> tuple[Any, Any, str, str]:
-        """Return the tokens' spans, their shares, the baseline's name, and a note."""
+    def _attribute(self, head: Head, text: str, label: int) -> tuple[Any, Any, Any, str, str]:
+        """Return the tokens' spans, their shares, their attention, the baseline's name, a note."""
         manifest = self._with_weights(head.manifest.encoder)
         note = (
             f"{head.manifest.encoder} holds no weights to differentiate: its words are weighed by "
@@ -181,7 +186,7 @@ class Explainer:
             several=head.manifest.kind == "multilabel",
         )
         baseline = "zeros" if tokenizer.mask_token is None else "mask"
-        return found.spans, attribution, baseline, note
+        return found.spans, attribution, attributor.attention(found.ids), baseline, note
 
     def _with_weights(self, encoder: str) -> EncoderManifest:
         """Return the encoder, or the nearest one that it was made from, that has weights."""

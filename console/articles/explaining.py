@@ -89,6 +89,12 @@ def context_of(answer: dict[str, Any]) -> dict[str, Any]:
         "answer": answer,
         "explained": answer["log_odds"] - answer["log_odds_baseline"],
         "pieces": pieces(text, answer["words"]),
+        "attended": pieces(
+            text,
+            [{**w, "weight": w["attention"]} for w in answer["words"]],
+            side_for="seen",
+            digits=4,
+        ),
         "heaviest": [
             {
                 "text": text[w["start"] : w["end"]],
@@ -111,16 +117,19 @@ def context_of(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def pieces(text: str, words: list[dict[str, Any]]) -> list[Piece]:
+def pieces(
+    text: str, words: list[dict[str, Any]], side_for: str = "for", digits: int = 3
+) -> list[Piece]:
     """Return the text in pieces, each word with its shade."""
     heaviest = max((abs(w["weight"]) for w in words), default=0.0)
     found, end = [], 0
     for word in words:
         found.append(Piece(text[end : word["start"]], "", ""))
         level = round(SHADES * abs(word["weight"]) / heaviest) if heaviest else 0
-        side = "for" if word["weight"] > 0 else "against"
+        side = side_for if word["weight"] > 0 else "against"
         shade = f"{side}-{level}" if level else ""
-        found.append(Piece(text[word["start"] : word["end"]], shade, f"{word['weight']:+.3f}"))
+        weight = f"{word['weight']:+.{digits}f}"
+        found.append(Piece(text[word["start"] : word["end"]], shade, weight))
         end = word["end"]
     found.append(Piece(text[end:], "beyond", ""))
     return [piece for piece in found if piece.text]

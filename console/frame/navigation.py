@@ -29,7 +29,7 @@ PAGES = (
     Page("Dead letters", "deadletters", "deadletters", "d", ("deadletter",)),
     Page("Models", "versions", "models", "m", ("version", "deploy", "rollback")),
     Page("Datasets", "datasets", "datasets", "s", ("dataset",)),
-    Page("Runs", "runs", "runs", "r", ("run", "start_run", "report")),
+    Page("Runs", "runs", "runs", "r", ("run", "start_run", "schedule", "report")),
     Page("Alerts", "alerts", "alerts", "t"),
     Page("Cluster", "cluster", "cluster", "c"),
 )

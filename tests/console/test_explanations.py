@@ -28,9 +28,9 @@ ANSWER: dict[str, Any] = {
     "steps": 16,
     "completeness_error": 0.0123,
     "words": [
-        {"start": 0, "end": 3, "weight": 9.0},
-        {"start": 4, "end": 7, "weight": -1.8},
-        {"start": 8, "end": 33, "weight": 0.4},
+        {"start": 0, "end": 3, "weight": 9.0, "attention": 0.1},
+        {"start": 4, "end": 7, "weight": -1.8, "attention": 0.5},
+        {"start": 8, "end": 33, "weight": 0.4, "attention": 0.1},
     ],
     "sentences": [
         {"start": 0, "end": 7, "drop": 0.4, "label": "earn", "confidence": 0.6, "flips": True},
@@ -90,6 +90,7 @@ def test_a_question_waits_for_a_worker_and_then_shows_its_answer(
 
     assert '<mark class="for-5" title="+9.000">Oil</mark>' in shown
     assert '<mark class="against-1" title="-1.800">up.</mark>' in shown
+    assert '<mark class="seen-5" title="+0.5000">up.</mark>' in shown
     assert "&lt;script&gt;" in shown
     assert "<script>" not in shown
     assert "<b>gas" not in shown

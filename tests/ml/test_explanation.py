@@ -19,7 +19,7 @@ from ml.artifact import (
     load_manifest,
     read_tensors,
 )
-from ml.attribution import TOLERANCE, Attributor, completeness_error, embed
+from ml.attribution import TOLERANCE, Attributor, completeness_error, embed, looks
 from ml.encoder import Encoder, EncoderConfig, build
 from ml.explaining import answer
 from ml.explanation import Explainer, Explanation
@@ -57,6 +57,35 @@ def test_the_words_sum_to_what_they_explain(grain: Explanation) -> None:
     assert abs(sum(word.weight for word in grain.words) - explained) <= TOLERANCE * explained
     assert grain.completeness_error <= TOLERANCE
     assert grain.baseline == "mask"
+
+
+def test_attention_is_shared_out_among_all_tokens_special_ones_too(
+    grain: Explanation, assets: Path
+) -> None:
+    folder = encoder_path(assets, find_encoder(assets, "minilm-l6").id)
+    tokenizer = Tokenizer.load(folder / "tokenizer.json", 256)
+    found = tokenizer.locate(grain.text)
+
+    shares = Attributor(_encoder(folder), tokenizer.mask_token).attention(found.ids)
+
+    assert shares.min() > 0
+    assert shares.sum() == pytest.approx(1, abs=1e-4)
+    of_words = sum(word.attention for word in grain.words)
+    assert of_words == pytest.approx(float(shares[~found.special].sum()), abs=1e-4)
+
+
+def test_where_the_heads_look_gives_what_the_layer_gives() -> None:
+    config = EncoderConfig(
+        vocabulary=10, length=8, width=6, heads=3, layers=1, feed_forward=4, epsilon=1e-12
+    )
+    layer = build(config).blocks[0].attention
+    x = np.random.default_rng(5).normal(size=(1, 4, 6)).astype(np.float32)
+    values = np.asarray(layer.value(x))[0].reshape(4, 3, 2)  # (T, H, D/H)
+
+    mixed = np.einsum("hts,shd->thd", looks(layer, x), values).reshape(1, 4, 6)
+
+    expected = np.asarray(layer(x, np.zeros((1, 1, 1, 4), np.float32)))
+    np.testing.assert_allclose(np.asarray(layer.output_dense(mixed)), expected, atol=1e-5)
 
 
 def test_what_is_explained_is_the_confidence_itself(grain: Explanation) -> None:
