@@ -17,7 +17,7 @@ from stream.pipeline import Batch
 from stream.transactions import Transactions
 
 PLANTS = ("acknowledge-early", "skip-flush", "exactly-once-off")
-PAUSE_S = 0.3  # between a batch's two steps, for a kill to fall into
+PAUSE_S = 0.6  # between a batch's two steps, for a kill to fall into
 LINGER_MS = 500
 
 Deliver = Callable[[Transactions, Batch, bytes], Awaitable[dict[int, int]]]

@@ -11,7 +11,7 @@ from tests.chaos.planted_system import planted
 def test_an_agent_that_commits_before_it_sends_is_found_to_lose(
     assets: Path, tmp_path: Path
 ) -> None:
-    plan = trial.Plan(articles=1_500, faults=["kill"] * 4, seed=5, rate=150)
+    plan = trial.Plan(articles=1_500, faults=["kill"] * 6, seed=5, rate=150)
     home = tmp_path / "home"
     home.mkdir()
     with planted("acknowledge-early", home) as system:

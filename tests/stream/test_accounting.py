@@ -107,7 +107,7 @@ def test_every_outcome_is_counted_and_what_is_left_waits(isolated: Settings) -> 
 
 
 def test_the_difference_is_0_at_any_moment_under_load(isolated: Settings) -> None:
-    stopping = threading.Event()
+    begun, stopping = threading.Event(), threading.Event()
     delivered = itertools.count()
 
     def answer() -> None:
@@ -120,10 +120,12 @@ def test_the_difference_is_0_at_any_moment_under_load(isolated: Settings) -> Non
                     return
                 ours = batch(isolated, n * len(EVERY), list(EVERY))
                 asyncio.run(transactions.deliver(ours, consumer.consumer_group_metadata()))
+                begun.set()
 
     agent = threading.Thread(target=answer)
     agent.start()
     try:
+        assert begun.wait(30)
         looks = [accounting.ledger(isolated) for _ in range(LOOKS)]
     finally:
         stopping.set()
