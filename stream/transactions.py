@@ -62,11 +62,14 @@ class Transactions:
 
         `membership` is that in which the articles were read, see `membership` of this file.
         Partitions without a result are left out. Raises confluent_kafka.KafkaException, also where
-        the partitions have moved: nothing of the batch is visible to a read_committed reader then,
-        and this process must end.
+        the partitions have moved, and TimeoutError where Kafka is silent for a session: this
+        process must end then, and a read_committed reader sees the batch whole or not at all.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._deliver, batch, membership)
+        # librdkafka forgets its own timeout where the group's coordinator restarts (its issue 5456).
+        # The bound is that after which the group gives up a silent agent; a batch takes milliseconds.
+        async with asyncio.timeout(self._settings.session_timeout_s):
+            return await loop.run_in_executor(self._thread, self._deliver, batch, membership)
 
     def _deliver(self, batch: Batch, membership: bytes) -> dict[int, int]:
         last_results = {o.partition: n for n, o in enumerate(batch.outputs) if o.is_result}
