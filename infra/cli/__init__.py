@@ -16,11 +16,12 @@ from infra import settings
 from infra.cli import (
     checks,
     data,
+    datasets,
+    encoder_training,
     encoders,
     explaining,
     jobs,
     keys,
-    material,
     models,
     rescoring,
     system,
@@ -34,7 +35,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (system, checks, data, material, models, jobs, encoders, explaining, rescoring, keys):
+for group in (
+    system,
+    checks,
+    data,
+    datasets,
+    encoders,
+    models,
+    jobs,
+    encoder_training,
+    explaining,
+    rescoring,
+    keys,
+):
     group.register(app)
 
 

@@ -1,86 +1,82 @@
-"""The jobs that train an encoder: pretrain, finetune, compress."""
+"""The encoders of an installation: listed, and added."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from infra.cli.jobs import ClassifierOption, DatasetOption, EncoderOption, perform
-from infra.cli.terminal import HomeOption, JsonOption
+from infra.cli.terminal import HomeOption, JsonOption, err, out, print_json, settings_at
 
-EpochsOption = Annotated[
-    int | None, typer.Option(min=0, help="Times through the articles; default: the job's own.")
-]
-MinutesOption = Annotated[
-    float | None, typer.Option(min=0, help="Stop after so long with the best weights so far.")
-]
-WindowOption = Annotated[
-    int | None, typer.Option(min=3, max=512, help="Tokens read of a text; fewer are faster.")
-]
-SeedOption = Annotated[int, typer.Option(min=0, help="Of all random numbers.")]
+NAMES = ("encoder",)  # for copying into the next command: never cut
+
+encoders = typer.Typer(help="List encoders with what they read, or add one.")
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (pretrain, finetune, compress):
-        app.command()(command)
+    app.add_typer(encoders, name="encoders")
 
 
-def pretrain(
-    dataset: DatasetOption = "r52",
-    epochs: EpochsOption = None,
-    minutes: MinutesOption = None,
-    seed: SeedOption = 0,
+@encoders.callback(invoke_without_command=True)
+def list_encoders(
+    context: typer.Context, home: HomeOption = None, as_json: JsonOption = False
+) -> None:
+    """List encoders with what they read, or add one."""
+    context.obj = home
+    if context.invoked_subcommand:
+        return
+    import msgspec  # here: --help must not wait for numpy, which comes along
+
+    from ml import artifact
+
+    found = artifact.list_encoders(settings_at(home).home.resolve())
+    if as_json:
+        print_json([{**msgspec.to_builtins(e), "id": e.id} for e in found])
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("encoder", "languages", "tokens read", "width", "precision", "size"):
+        table.add_column(title, no_wrap=title in NAMES)
+    for encoder in found:
+        size = sum(file.size for file in encoder.files.values())
+        table.add_row(
+            encoder.id,
+            _languages(encoder.languages),
+            str(encoder.window),
+            str(encoder.width),
+            encoder.precision,
+            f"{size / 1e6:,.0f} MB",
+        )
+    out.print(table if found else "no encoders yet; `wireroom up` brings in the first one")
+
+
+@encoders.command("add")
+def add_encoder(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="minilm-l6 (English) or e5-small (95 languages).")],
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the encoder seed: its own tokenizer, then guessing hidden words of a dataset's texts."""
-    training = {"epochs": epochs, "minutes": minutes, "seed": seed}
-    perform(_order("pretrain", training, dataset=dataset), home, as_json=as_json)
+    """Fetch and convert a pretrained encoder; e5-small takes half a minute and 480 MB of disk."""
+    # Here: numpy and rich's bars come along, which --help must not wait for.
+    from infra.assets import artifacts
+    from infra.assets.display import Display
+    from infra.assets.preparation import prepare
+    from ml import artifact
+
+    settings = settings_at(home or context.obj)
+    if name not in artifacts.ENCODERS:
+        raise ValueError(f"no encoder {name!r}; there are {', '.join(artifacts.ENCODERS)}")
+    with Display(err) as display:
+        prepare(settings.assets, display, name)
+    artifact.install(settings.assets, settings.home.resolve())
+    encoder = artifact.find_encoder(settings.home.resolve(), name).id
+    if as_json:
+        print_json({"encoder": encoder})
+    else:
+        out.print(f"{encoder} is there; `wireroom train --encoder {name}` makes a head on it")
 
 
-def finetune(
-    dataset: DatasetOption = "r8",
-    encoder: EncoderOption = "minilm-l6",
-    classifier: ClassifierOption = "topic",
-    epochs: EpochsOption = None,
-    minutes: MinutesOption = None,
-    window: WindowOption = None,
-    seed: SeedOption = 0,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Train an encoder on a dataset's labels, and a head on it; killed, it goes on when repeated."""
-    training = {"epochs": epochs, "minutes": minutes, "window": window, "seed": seed}
-    order = _order("finetune", training, dataset=dataset, encoder=encoder, classifier=classifier)
-    perform(order, home, as_json=as_json)
-
-
-def compress(
-    method: Annotated[
-        str,
-        typer.Argument(help="prune, aware (of int8), distill (into seed) or shallow (half deep)."),
-    ] = "distill",
-    dataset: DatasetOption = None,
-    encoder: EncoderOption = None,
-    classifier: ClassifierOption = "topic",
-    pruned: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Share of weights that prune makes 0.")
-    ] = 0.5,
-    epochs: EpochsOption = None,
-    minutes: MinutesOption = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a smaller or faster encoder out of the one that serves, and fit a head on it."""
-    training = {"method": method, "pruned": pruned, "epochs": epochs, "minutes": minutes}
-    order = _order("compress", training, dataset=dataset, encoder=encoder, classifier=classifier)
-    perform(order, home, as_json=as_json)
-
-
-def _order(job: str, training: dict[str, Any], **asked: Path | str | None) -> dict[str, Any]:
-    """Return what is asked of a job; None is left to it."""
-    given = {key: value for key, value in training.items() if value is not None}
-    return {"job": job, **asked, "training": given}
+def _languages(tags: list[str]) -> str:
+    return " ".join(tags) if len(tags) <= 6 else f"{len(tags)}, {tags[0]} to {tags[-1]}"
