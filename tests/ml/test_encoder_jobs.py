@@ -11,21 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml import artifact
 from ml.artifact import encoder_path, find_encoder, read_tensors
-from ml.datasets import Row, Split, save_dataset
 from ml.job import FAMILIES
 from ml.jobs.report import Report
 from ml.jobs.specification import JobError, Outcome, parse
+from tests.ml.twenty_articles import stock
 
 # Keras 3.15 reads TensorFlow's variables in a way that NumPy 2 calls old.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-SPLITS: tuple[Split, ...] = ("train", "train", "train", "validation", "test")
-STORIES = {
-    "earn": "The bank says quarterly net profit rose to {} million dollars",
-    "grain": "Farmers harvested {} thousand tonnes of wheat and maize",
-}
 
 
 def run(home: Path, job: str, **asked: Any) -> tuple[Outcome, list[dict[str, Any]]]:
@@ -44,15 +37,7 @@ def run(home: Path, job: str, **asked: Any) -> tuple[Outcome, list[dict[str, Any
 @pytest.fixture(scope="module")
 def home(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with minilm-l6, and twenty articles under the name `tiny`."""
-    home = tmp_path_factory.mktemp("encoders") / "home"
-    artifact.install(assets, home)
-    rows = [
-        Row(f"{label}-{n}", "", story.format(n + 3), (label,), SPLITS[n % 5])
-        for label, story in STORIES.items()
-        for n in range(10)
-    ]
-    save_dataset(home, "tiny", rows, "made up", ["en"])
-    return home
+    return stock(assets, tmp_path_factory.mktemp("encoders") / "home")
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,8 @@ import pytest
 
 from infra.settings import ROOT
 from ml import artifact
-from ml.datasets import Row, Split, save_dataset
 from ml.head import Head
-
-SPLITS: tuple[Split, ...] = ("train", "train", "train", "validation", "test")
-STORIES = {
-    "earn": "The bank says quarterly net profit rose to {} million dollars",
-    "grain": "Farmers harvested {} thousand tonnes of wheat and maize",
-}
+from tests.ml.twenty_articles import stock
 
 
 def job(home: Path, **asked: Any) -> tuple[list[dict[str, Any]], int]:
@@ -42,15 +36,7 @@ def talk(specification: bytes) -> tuple[list[dict[str, Any]], int]:
 @pytest.fixture(scope="module")
 def stocked(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the encoder, and twenty articles under the name `tiny`."""
-    home = tmp_path_factory.mktemp("stocked") / "home"
-    artifact.install(assets, home)
-    rows = [
-        Row(f"{label}-{n}", "", story.format(n + 3), (label,), SPLITS[n % 5])
-        for label, story in STORIES.items()
-        for n in range(10)
-    ]
-    save_dataset(home, "tiny", rows, "made up", ["en"])
-    return home
+    return stock(assets, tmp_path_factory.mktemp("stocked") / "home")
 
 
 @pytest.fixture(scope="module")
