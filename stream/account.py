@@ -78,6 +78,11 @@ def from_metadata(metadata: str | None) -> Account:
     return msgspec.convert(fields, Account)
 
 
+def group(settings: Settings) -> str:
+    """Return the agents' consumer group, which is their Faust app's id too."""
+    return settings.topic_prefix + names.CONSUMER_GROUP
+
+
 def committed(settings: Settings, partitions: Iterable[int]) -> dict[int, tuple[int, Account]]:
     """Return the agents' offset and account of each partition; offset -1 where none is committed.
 
@@ -85,14 +90,13 @@ def committed(settings: Settings, partitions: Iterable[int]) -> dict[int, tuple[
     moves it is being committed. Raises kafka.KafkaUnavailable.
     """
     topic = settings.topic(names.ARTICLES.name)
-    group = settings.topic_prefix + names.CONSUMER_GROUP
     client = kafka.admin(settings)
     left = [TopicPartition(topic, p) for p in partitions]
     found: dict[int, tuple[int, Account]] = {}
     deadline = time.monotonic() + kafka.ANSWER_S
     while left:
         unstable = []
-        for place in _ask(client, group, left):
+        for place in _ask(client, group(settings), left):
             if place.error is None:
                 known = place.offset >= 0
                 account = from_metadata(place.metadata) if known else Account()
@@ -108,13 +112,13 @@ def committed(settings: Settings, partitions: Iterable[int]) -> dict[int, tuple[
     return found
 
 
-def _ask(client: AdminClient, group: str, wanted: list[TopicPartition]) -> list[TopicPartition]:
+def _ask(client: AdminClient, group_id: str, wanted: list[TopicPartition]) -> list[TopicPartition]:
     answers = client.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group, wanted)],
+        [ConsumerGroupTopicPartitions(group_id, wanted)],
         require_stable=True,
         request_timeout=kafka.ANSWER_S,
     )
     try:
-        return list(answers[group].result(kafka.ANSWER_S + 1).topic_partitions or [])
+        return list(answers[group_id].result(kafka.ANSWER_S + 1).topic_partitions or [])
     except (KafkaException, TimeoutError) as error:
         raise kafka.KafkaUnavailable(f"committed offsets: {error}") from error

@@ -38,7 +38,7 @@ from stream.portions import portions
 from stream.rollout import Rollout
 from stream.serving import Serving
 from stream.taking import batches
-from stream.transactions import Transactions, group, membership
+from stream.transactions import Transactions, membership
 from stream.watchdog import Watchdog, end_process
 
 log = logging.getLogger(__name__)
@@ -127,9 +127,8 @@ class Agent:
         self._delivery.add_done_callback(_end_on_error)
 
     def _member_of(self, generation: int) -> bytes:
-        instance = self._settings.process
         member = self._app.consumer.member
-        return membership(group(self._settings.topic_prefix), generation, member, instance)
+        return membership(account.group(self._settings), generation, member, self._settings.process)
 
     async def _deliver(self, batch: Batch, events: Sequence[Any]) -> None:
         """Send, commit, record, acknowledge; in this order."""

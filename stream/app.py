@@ -16,9 +16,9 @@ from faust.transport.drivers.aiokafka import Transport
 
 from infra import names
 from infra.settings import Settings, load
+from stream import account
 from stream.agents import Agent
 from stream.consumer import BoundedConsumer
-from stream.transactions import group
 
 NEVER_S = 86_400.0
 REBALANCE_S = 120.0  # far above the longest batch: a member that computes is not dead
@@ -35,7 +35,7 @@ def build(settings: Settings) -> faust.App:
     """Return the app of one agent process."""
     topic = settings.topic(names.ARTICLES.name)
     app = faust.App(
-        group(settings.topic_prefix),
+        account.group(settings),
         broker=f"kafka://{settings.kafka}",
         store="memory://",
         datadir=str(settings.home / "run" / settings.process),

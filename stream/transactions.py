@@ -33,7 +33,6 @@ class Transactions:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._group = group(settings.topic_prefix)
         self._topic = settings.topic(names.ARTICLES.name)
         self._accounts: dict[int, Account] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -46,7 +45,7 @@ class Transactions:
         self._producer = kafka.producer(
             self._settings,
             **{
-                "transactional.id": f"{self._group}-{self._settings.process}",
+                "transactional.id": f"{account.group(self._settings)}-{self._settings.process}",
                 "transaction.timeout.ms": int(1000 * TRANSACTION_S),
                 "linger.ms": 1,
             },
@@ -112,11 +111,6 @@ class Transactions:
             headers=list(output.headers),
             **options,
         )
-
-
-def group(topic_prefix: str) -> str:
-    """Return the agents' consumer group, which is the Faust app's id too."""
-    return topic_prefix + names.CONSUMER_GROUP
 
 
 def membership(group_id: str, generation: int, member: str, instance: str) -> bytes:

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer
 from infra import names
 from infra.settings import Settings
 from stream import account, kafka
-from stream.transactions import Transactions, group
+from stream.transactions import Transactions
 from tests.running import wait_until
 
 HELD = (0, 1)  # the partitions whose accounts such an agent took over
@@ -20,7 +20,7 @@ HELD = (0, 1)  # the partitions whose accounts such an agent took over
 def joining(settings: Settings, instance: str | None = None) -> Iterator[Consumer]:
     """A member of the agents' group, to be asked by `joined`."""
     extra = {"group.instance.id": instance} if instance else {}
-    consumer = kafka.consumer(settings, group(settings.topic_prefix), **extra)
+    consumer = kafka.consumer(settings, account.group(settings), **extra)
     try:
         consumer.subscribe([settings.topic(names.ARTICLES.name)])
         yield consumer
