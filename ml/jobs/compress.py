@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ml.artifact import EncoderManifest, encoder_path, find_encoder, list_encoders
+from ml.artifact import EncoderManifest, encoder_path, find_encoder, list_encoders, read_file
 from ml.checkpoints import Position
 from ml.compression import compare_speed, quantize
 from ml.descent import Task
@@ -192,7 +192,7 @@ def _gain(
 
 def packed_bytes(file: Path) -> int:
     """Return the size of a file once it is compressed: what zeros save on the way and at rest."""
-    return len(gzip.compress(file.read_bytes(), compresslevel=1, mtime=0))
+    return len(gzip.compress(read_file(file), compresslevel=1, mtime=0))
 
 
 def _gainless(method: str, gain: dict[str, Any]) -> list[Refusal]:
