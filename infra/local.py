@@ -30,7 +30,6 @@ from infra.supervisor import Step, Supervisor
 from ml import artifact, sealing
 from stream import deployments, kafka
 
-SERVERS = ("broker", "cache", "tasks")
 SERVER_STOP_S = 10.0
 KAFKA_STOP_S = 30.0
 AGENT_STOP_S = 20.0  # its running batch

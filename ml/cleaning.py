@@ -56,17 +56,6 @@ def without_boilerplate(text: str) -> str:
     return text.strip()
 
 
-def truncated(text: str, characters: int) -> str:
-    """Return at most so many characters, cut after a whole word where there are words."""
-    if len(text) <= characters:
-        return text
-    cut = text[:characters]
-    if cut[-1].isspace() or text[characters].isspace():
-        return cut.rstrip()
-    whole = cut.rsplit(None, 1)[0]  # Chinese has no spaces: there the cut itself is whole
-    return whole if len(whole) > characters // 2 else cut
-
-
 def clean_row(row: Row) -> Row:
     """Return a row with its title and body cleaned."""
     return msgspec.structs.replace(row, title=clean(row.title), body=clean(row.body))

@@ -7,7 +7,6 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ml.answers import Answer
 from ml.artifact import ArtifactError, model_path
@@ -34,8 +33,6 @@ class Serving:
         self._next: dict[str, Head] = {}  # checked, their encoders not loaded yet
         self._spoken: tuple[object, dict[str, frozenset[str]]] = (None, {})
         self._panels: tuple[object, dict[str, tuple[list[str], Panel]]] = (None, {})
-        # A batch's product is small: more threads gain nothing, and spin where the engine computes.
-        threadpool_limits(1, "blas")
         self.failures: dict[str, str] = {}
 
     def apply(self, champions: Mapping[str, str]) -> None:

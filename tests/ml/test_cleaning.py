@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml.cleaning import clean, truncated
+from ml.cleaning import clean
 
 
 @pytest.mark.parametrize(
@@ -22,16 +22,3 @@ from ml.cleaning import clean, truncated
 )
 def test_a_text_is_cleaned(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
-
-
-@pytest.mark.parametrize(
-    ("text", "cut"),
-    [
-        ("Oil rises", "Oil rises"),
-        ("Oil rises again today", "Oil rises"),
-        ("Oil rises and", "Oil rises"),
-        ("石油价格今天又上涨了很多", "石油价格今天又上涨了"),
-    ],
-)
-def test_a_text_is_cut_at_a_word(text: str, cut: str) -> None:
-    assert truncated(text, 10) == cut
