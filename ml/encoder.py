@@ -95,7 +95,7 @@ class BlockTable(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes n
         return ops.reshape(blocks * scales[..., None], (batch, length, self.width))
 
 
-class LayerNorm(keras.layers.Layer):  # type: ignore[misc]  # as above
+class LayerNorm(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types
     """Layer normalisation (Ba et al., 2016, arXiv:1607.06450) over the last axis.
 
     Written out, and with the axis as a tuple, it is the shape of graph that OpenVINO computes in
@@ -125,7 +125,7 @@ def gelu(x: Any) -> Any:
     return 0.5 * x * (1.0 + ops.erf(x / 2**0.5))
 
 
-class SelfAttention(keras.layers.Layer):  # type: ignore[misc]  # as above
+class SelfAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types
     """Scaled dot-product attention of every token to the real tokens of its own article."""
 
     def __init__(self, config: EncoderConfig, **kwargs: Any) -> None:
@@ -151,7 +151,7 @@ class SelfAttention(keras.layers.Layer):  # type: ignore[misc]  # as above
         return self.output_dense(ops.reshape(mixed, (batch, length, self.heads * self.size)))
 
 
-class Block(keras.layers.Layer):  # type: ignore[misc]  # as above
+class Block(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types
     """Attention, then a feed-forward network, each added to its input and normalised."""
 
     def __init__(self, config: EncoderConfig, **kwargs: Any) -> None:
@@ -168,7 +168,7 @@ class Block(keras.layers.Layer):  # type: ignore[misc]  # as above
         return self.output_norm(x + self.contract(hidden))  # (B, T, D)
 
 
-class Encoder(keras.Model):  # type: ignore[misc]  # as above
+class Encoder(keras.Model):  # type: ignore[misc]  # Keras publishes no types
     """Token ids to embeddings.
 
     Call with `ids` and `mask`, both int32 `(B, T)`; `mask` is 1 on real tokens and 0 on padding.

@@ -191,7 +191,7 @@ def wait_until_settled(settings: Settings, topic: str, partitions: Iterable[int]
 def _ends(
     client: AdminClient, wanted: list[TopicPartition], isolation: IsolationLevel
 ) -> dict[int, int]:
-    latest = {place: OffsetSpec.latest() for place in wanted}  # type: ignore[no-untyped-call]  # of theirs
+    latest = {place: OffsetSpec.latest() for place in wanted}  # type: ignore[no-untyped-call]  # confluent-kafka leaves it untyped
     answers = client.list_offsets(latest, isolation_level=isolation, request_timeout=ANSWER_S)
     try:
         return {p.partition: answer.result(ANSWER_S + 1).offset for p, answer in answers.items()}
