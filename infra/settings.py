@@ -72,7 +72,9 @@ class Settings:
     batch_bytes: int = setting(
         65_536, "bytes of articles an agent takes at once: half a second on 2 cores", at_least=1
     )
-    batch_wait_ms: int = setting(20, "how long a batch waits for more articles", at_least=0)
+    batch_wait_ms: int = setting(
+        30, "how long articles gather before an agent reads them; 0: each as it comes", at_least=0
+    )
     cache_timeout_ms: int = setting(100, "how long an agent waits for the cache", at_least=1)
     near_duplicates: bool = setting(
         False, "a text nearly the same as an earlier one takes its embedding, where measured"

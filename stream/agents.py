@@ -44,6 +44,7 @@ from stream.watchdog import Watchdog, end_process
 log = logging.getLogger(__name__)
 
 NOTHING_DEPLOYED_S = 0.5
+SETTLED_S = 0.005  # from a read's first article in Faust's queue to its last
 TIDINGS_S = 0.5  # how often an idle agent looks for a new deployment
 
 
@@ -94,8 +95,9 @@ class Agent:
             await self._in_thread(self._wait_for_deployment)
             tidings = asyncio.create_task(self._follow_deployments())
             tidings.add_done_callback(_end_on_error)
-            most, wait_s = self._settings.batch_articles, self._settings.batch_wait_ms / 1000
-            async for events in batches(self._app, aiter(stream.channel), most, wait_s):
+            self._app.consumer.gather_s = self._settings.batch_wait_ms / 1000
+            most = self._settings.batch_articles
+            async for events in batches(self._app, aiter(stream.channel), most, SETTLED_S):
                 self._computing = True
                 sizes = [len(event.message.value or b"") for event in events]
                 for portion in portions(events, sizes, self._settings.batch_bytes):

@@ -1,11 +1,11 @@
-"""The agents' consumer: Faust's own, less four of its faults.
+"""The agents' consumer: Faust's own, less five of its faults.
 
-It reads committed articles alone, though Faust, as far as it knows, has no transactions.
-
-It reads a partition without a commit from its beginning after a rebalance, and it bounds what is
-buffered in bytes: Faust counts messages, and a thousand of 10 MB are more than a machine has. What
-one poll brings is bounded by the fetch as the broker stores it, 50 MB; compressed text is larger.
-And it does not remember acknowledged offsets, which Faust keeps until it commits them itself.
+It reads committed articles alone, though Faust, as far as it knows, has no transactions. It lets
+articles gather between two reads, where Faust reads each as it comes. It reads a partition without a
+commit from its beginning after a rebalance. It bounds what is buffered in bytes: Faust counts
+messages, and a thousand of 10 MB are more than a machine has. What one poll brings is bounded by the
+fetch as the broker stores it, 50 MB; compressed text is larger. And it does not remember
+acknowledged offsets, which Faust keeps until it commits them itself.
 """
 
 from __future__ import annotations
@@ -37,13 +37,20 @@ class ConsumerThread(AIOKafkaConsumerThread):
 
 
 class BoundedConsumer(Consumer):
-    """Reads while less than BUFFER_BYTES wait to be answered."""
+    """Reads while less than BUFFER_BYTES wait to be answered.
+
+    `gather_s`: articles gather for so long before they are read. Each read wakes two event loops
+    and a broker: read one by one, 400 articles a second cost an agent twice the CPU.
+    """
+
+    gather_s = 0.0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.in_transaction = True  # to Faust: read_committed
         self._buffered = 0
         self._buffered_of: int | None = None  # generation
+        self._last_read = 0  # messages
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -61,11 +68,15 @@ class BoundedConsumer(Consumer):
         self,
         timeout: float,  # noqa: ASYNC109 - Faust's own signature
     ) -> AsyncIterator[tuple[TP, Message]]:
-        """Yield messages as Faust's does, once there is room for them."""
+        """Yield messages as Faust's does, once some have gathered and there is room for them."""
+        if 0 < self._last_read < self.app.conf.broker_max_poll_records:  # more: a backlog
+            await asyncio.sleep(self.gather_s)
+        self._last_read = 0
         while self._full():  # noqa: ASYNC110 - room comes by answers and by rebalances
             await asyncio.sleep(ROOM_S)
         async for place, message in super().getmany(timeout):
             self._buffered += len(message.value or b"")
+            self._last_read += 1
             yield place, message
 
     def ack(self, message: Message) -> bool:
